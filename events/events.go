@@ -1,0 +1,89 @@
+// Package events is the contract of what Behalf publishes and of the work its functions hand to each other.
+//
+// Published events go to the EventBridge bus with source "behalf"; the detail type is the name of what happened
+// ("connection.refreshed"), the detail one of the structs below. A change that would break a reader makes a new Version.
+// No event carries a credential.
+package events
+
+import "time"
+
+// Source is the EventBridge source of everything published.
+const Source = "behalf"
+
+// Version is the contract's version, in each event's detail.
+const Version = "1"
+
+// Connection is the detail of every connection event.
+type Connection struct {
+	Version    string `json:"version"`
+	Tenant     string `json:"tenant"`
+	Principal  string `json:"principal"`
+	Connector  string `json:"connector"`
+	Connection string `json:"connection_id"`
+	// Status is the connection's status after what happened.
+	Status string `json:"status"`
+	Reason string `json:"reason,omitempty"`
+	Grant  string `json:"grant_id,omitempty"`
+	// ProviderRevocation is what the provider answered, for revoked connections.
+	ProviderRevocation string    `json:"provider_revocation,omitempty"`
+	Time               time.Time `json:"time"`
+}
+
+// Ref names a connection in messages between functions; whoever receives one reads the connection again.
+type Ref struct {
+	Tenant     string `json:"tenant"`
+	Principal  string `json:"principal"`
+	Connector  string `json:"connector"`
+	Connection string `json:"connection_id"`
+}
+
+// RefreshCall is the payload of the refresh function: a sweep, or one connection on demand.
+type RefreshCall struct {
+	// Sweep looks for what is due.
+	Sweep bool `json:"sweep,omitempty"`
+	// Connection refreshes one, and answers with a RefreshAnswer.
+	Connection *Ref   `json:"connection,omitempty"`
+	Rejected   uint64 `json:"rejected,omitempty"`
+	Force      bool   `json:"force,omitempty"`
+	// WaitMS is how long a follower waits for somebody else's refresh, in milliseconds.
+	WaitMS int64  `json:"wait_ms,omitempty"`
+	By     string `json:"by,omitempty"`
+}
+
+// RefreshAnswer says how a refresh ended; it never holds a token.
+type RefreshAnswer struct {
+	Status       string    `json:"status"`
+	Generation   uint64    `json:"generation"`
+	ExpiresAt    time.Time `json:"expires_at,omitzero"`
+	Reason       string    `json:"reason,omitempty"`
+	RetryAfterMS int64     `json:"retry_after_ms,omitempty"`
+	// Error is set when our side failed.
+	Error *Failure `json:"error,omitempty"`
+}
+
+// Failure carries a classified error across a function border; the cause stays in the logs of the function it came from.
+type Failure struct {
+	Code         string `json:"code"`
+	Message      string `json:"message"`
+	RetryAfterMS int64  `json:"retry_after_ms,omitempty"`
+}
+
+// RefreshWork is a message on the refresh queue: up to 25 connections of one tenant.
+type RefreshWork struct {
+	Connections []Ref `json:"connections"`
+}
+
+// RevokeWork is a message on the revoke queue, and the payload of a direct call.
+type RevokeWork struct {
+	Connection Ref    `json:"connection"`
+	By         string `json:"by,omitempty"`
+}
+
+// RevokeAnswer is what a direct call of the revoke function reports.
+type RevokeAnswer struct {
+	Provider string   `json:"provider"`
+	Answer   string   `json:"answer,omitempty"`
+	Attempts int      `json:"attempts"`
+	Erased   bool     `json:"erased"`
+	Error    *Failure `json:"error,omitempty"`
+}

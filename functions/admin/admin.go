@@ -1,0 +1,155 @@
+package admin
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"net/http"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"behalf.dev/behalf/connectors"
+	"behalf.dev/behalf/shared/apigw"
+	"behalf.dev/behalf/shared/authn"
+	"behalf.dev/behalf/shared/awskms"
+	"behalf.dev/behalf/shared/awslambda"
+	"behalf.dev/behalf/shared/awssqs"
+	"behalf.dev/behalf/shared/awssts"
+	"behalf.dev/behalf/shared/catalog"
+	"behalf.dev/behalf/shared/dynamo"
+	"behalf.dev/behalf/shared/env"
+	"behalf.dev/behalf/shared/tenant"
+	"behalf.dev/behalf/shared/workspace"
+)
+
+// Function is the control plane.
+type Function struct {
+	*apigw.Mux
+	deps    awslambda.Deps
+	public  string
+	open    *workspace.Opener
+	vendor  *awssts.Vendor
+	deploy  *dynamo.DB // the deployment's own rows: API keys, list of tenants
+	signer  *awskms.Signer
+	queue   *awssqs.Queue
+	refresh awslambda.Refresher
+	revoke  awslambda.Revoker
+	catalog *catalog.Catalog
+}
+
+// Variables are the environment variables that New requires.
+func Variables() []string {
+	return []string{env.Stage, env.PublicURL, env.VaultTable, env.DirectoryTable, env.AuditTable, env.FlowTable, env.SessionKey, env.DirectoryRole, env.RefreshFunction, env.RevokeFunction, env.RevokeQueue, env.EventBus}
+}
+
+// New wires the function.
+func New(d awslambda.Deps) (*Function, error) {
+	r := env.NewReader(d.Lookup)
+	stage, public, _ := r.Require(env.Stage), r.Require(env.PublicURL), r.Require(env.EventBus)
+	tables := dynamo.Names{Vault: r.Require(env.VaultTable), Directory: r.Require(env.DirectoryTable), Flow: r.Require(env.FlowTable), Audit: r.Require(env.AuditTable)}
+	call := awslambda.NewCaller(lambda.NewFromConfig(d.AWS))
+	f := &Function{deps: d, public: public, open: workspace.NewOpener(d.AWS, stage, tables, "", d.Now),
+		vendor: awssts.NewVendor(sts.NewFromConfig(d.AWS), r.Require(env.DirectoryRole), d.Now), deploy: dynamo.New(dynamodb.NewFromConfig(d.AWS), tables, d.Now),
+		signer: awskms.NewSigner(kms.NewFromConfig(d.AWS), r.Require(env.SessionKey)), queue: awssqs.New(sqs.NewFromConfig(d.AWS), r.Require(env.RevokeQueue)),
+		refresh: awslambda.Refresher{Caller: call, Function: r.Require(env.RefreshFunction)}, revoke: awslambda.Revoker{Caller: call, Function: r.Require(env.RevokeFunction)}}
+	if err := r.Err(); err != nil {
+		return nil, err
+	}
+	var err error
+	if f.catalog, err = connectors.FromEnv(d.Lookup); err != nil {
+		return nil, err
+	}
+	f.Mux = apigw.NewMux(d.Log, f.routes())
+	return f, nil
+}
+
+func (f *Function) routes() map[string]apigw.Handler {
+	routes := apigw.RequireKeys(map[string]apigw.KeyHandler{
+		"GET /v1/tenants":                                            f.listTenants,
+		"PUT /v1/tenants/{tenant}":                                   f.putTenant,
+		"GET /v1/tenants/{tenant}":                                   f.getTenant,
+		"DELETE /v1/tenants/{tenant}":                                f.deleteTenant,
+		"POST /v1/tenants/{tenant}/scim-tokens":                      f.createSCIMToken,
+		"GET /v1/tenants/{tenant}/scim-tokens":                       f.listSCIMTokens,
+		"DELETE /v1/tenants/{tenant}/scim-tokens/{token}":            f.deleteSCIMToken,
+		"POST /v1/api-keys":                                          f.createKey,
+		"GET /v1/api-keys":                                           f.listKeys,
+		"DELETE /v1/api-keys/{key}":                                  f.deleteKey,
+		"GET /v1/connectors":                                         f.listConnectors,
+		"GET /v1/connectors/{connector}":                             f.getConnector,
+		"POST /v1/sessions":                                          f.createSession,
+		"GET /v1/tenants/{tenant}/connections":                       f.listConnections,
+		"GET /v1/tenants/{tenant}/connections/{connection}":          f.getConnection,
+		"DELETE /v1/tenants/{tenant}/connections/{connection}":       f.deleteConnection,
+		"POST /v1/tenants/{tenant}/connections/{connection}/refresh": f.refreshConnection,
+		"POST /v1/tenants/{tenant}/connections/{connection}/pause":   f.pauseConnection,
+		"POST /v1/tenants/{tenant}/connections/{connection}/resume":  f.resumeConnection,
+		"DELETE /v1/tenants/{tenant}/principals/{principal}":         f.deletePrincipal,
+		"GET /v1/tenants/{tenant}/audit":                             f.audit,
+	})
+	routes["GET /healthz"] = f.health
+	routes["GET /openapi.json"] = f.openapi
+	routes["GET /.well-known/jwks.json"] = f.jwks
+	return routes
+}
+
+// tenantDB is the store under credentials for one tenant.
+func (f *Function) tenantDB(ctx context.Context, t tenant.ID) (*dynamo.DB, error) {
+	creds, err := f.vendor.ForTenant(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	return f.open.OpenWith(creds).DB, nil
+}
+
+// existing is tenantDB for a tenant that exists and was not deleted.
+func (f *Function) existing(ctx context.Context, r *apigw.Request, by authn.Caller) (*dynamo.DB, dynamo.Tenant, error) {
+	id, err := r.Tenant(by)
+	if err != nil {
+		return nil, dynamo.Tenant{}, err
+	}
+	return f.live(ctx, id)
+}
+
+func (f *Function) live(ctx context.Context, id tenant.ID) (*dynamo.DB, dynamo.Tenant, error) {
+	db, err := f.tenantDB(ctx, id)
+	if err != nil {
+		return nil, dynamo.Tenant{}, err
+	}
+	t, err := db.Tenant(ctx, id)
+	if err == nil && !t.Deleted.IsZero() {
+		err = gone(id)
+	}
+	return db, t, err
+}
+
+func (f *Function) offboarder(db *dynamo.DB) workspace.Offboarder {
+	return workspace.Offboarder{DB: db, Queue: f.queue, Now: f.deps.Now, NewID: f.deps.IDs.New}
+}
+
+func (f *Function) health(context.Context, *apigw.Request) (*apigw.Response, error) {
+	return apigw.JSON(http.StatusOK, map[string]string{"status": "ok"})
+}
+
+func (f *Function) jwks(ctx context.Context, _ *apigw.Request) (*apigw.Response, error) {
+	key, kid, err := f.signer.PublicKey(ctx)
+	if err != nil {
+		return nil, err
+	}
+	b, err := authn.JWKS(map[string]*ecdsa.PublicKey{kid: key})
+	if err != nil {
+		return nil, err
+	}
+	return &apigw.Response{Status: http.StatusOK, Header: http.Header{"Content-Type": {"application/jwk-set+json"}, "Cache-Control": {"public, max-age=3600"}}, Body: b}, nil
+}
+
+func (f *Function) openapi(context.Context, *apigw.Request) (*apigw.Response, error) {
+	b, err := apigw.OpenAPI(f.public)
+	if err != nil {
+		return nil, err
+	}
+	return &apigw.Response{Status: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}, "Cache-Control": {"public, max-age=300"}}, Body: b}, nil
+}

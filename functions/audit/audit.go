@@ -1,0 +1,88 @@
+package audit
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"behalf.dev/behalf/shared/audit"
+	"behalf.dev/behalf/shared/awslambda"
+	"behalf.dev/behalf/shared/dynamo"
+	"behalf.dev/behalf/shared/env"
+	"behalf.dev/behalf/shared/tenant"
+)
+
+// Function is the sealer.
+type Function struct {
+	deps awslambda.Deps
+	db   *dynamo.DB
+}
+
+// Variables are the environment variables that New requires.
+func Variables() []string { return []string{env.Stage, env.AuditTable} }
+
+// New wires the function.
+func New(d awslambda.Deps) (*Function, error) {
+	r := env.NewReader(d.Lookup)
+	r.Require(env.Stage)
+	table := r.Require(env.AuditTable)
+	if err := r.Err(); err != nil {
+		return nil, err
+	}
+	return &Function{d, dynamo.New(dynamodb.NewFromConfig(d.AWS), dynamo.Names{Audit: table}, d.Now)}, nil
+}
+
+// Report says how much one batch sealed.
+type Report struct {
+	Records int `json:"records"`
+	Tenants int `json:"tenants"`
+}
+
+// Handle seals one batch. An error makes the stream deliver the batch again; a record sealed twice does no harm.
+func (f *Function) Handle(ctx context.Context, e events.DynamoDBEvent) (Report, error) {
+	var rep Report
+	byTenant := map[tenant.ID][]audit.Record{}
+	for _, row := range e.Records {
+		r, ok, err := recordOf(row)
+		if err != nil {
+			return rep, err
+		}
+		if ok {
+			rep.Records++
+			byTenant[r.Tenant] = append(byTenant[r.Tenant], r)
+		}
+	}
+	tenants := make([]tenant.ID, 0, len(byTenant))
+	for t := range byTenant {
+		tenants = append(tenants, t)
+	}
+	slices.Sort(tenants)
+	for _, t := range tenants {
+		s, err := f.db.Append(ctx, t, byTenant[t])
+		if err != nil {
+			return rep, fmt.Errorf("seal %d records of %s: %w", len(byTenant[t]), t, err)
+		}
+		f.deps.Log.DebugContext(ctx, "sealed", "tenant", t, "segment", s.Seq, "records", len(s.Records))
+	}
+	rep.Tenants = len(tenants)
+	return rep, nil
+}
+
+// recordOf reads an audit record out of a stream record; ok is false for the chain's own rows and for removals.
+func recordOf(row events.DynamoDBEventRecord) (r audit.Record, ok bool, err error) {
+	if row.EventName != string(events.DynamoDBOperationTypeInsert) {
+		return r, false, nil
+	}
+	pk, doc := row.Change.NewImage["pk"], row.Change.NewImage["doc"]
+	if pk.DataType() != events.DataTypeString || doc.DataType() != events.DataTypeString || !dynamo.IsAuditRecord(pk.String()) {
+		return r, false, nil
+	}
+	if err := json.Unmarshal([]byte(doc.String()), &r); err != nil {
+		return r, false, fmt.Errorf("decode audit record: %w", err)
+	}
+	return r, true, nil
+}

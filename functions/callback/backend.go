@@ -1,0 +1,257 @@
+package callback
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"behalf.dev/behalf/shared/apigw"
+	"behalf.dev/behalf/shared/audit"
+	"behalf.dev/behalf/shared/authn"
+	"behalf.dev/behalf/shared/connection"
+	"behalf.dev/behalf/shared/fault"
+	"behalf.dev/behalf/shared/oauthflow"
+	"behalf.dev/behalf/shared/secret"
+	"behalf.dev/behalf/shared/tenant"
+	"behalf.dev/behalf/shared/workspace"
+)
+
+type clientBody struct {
+	ClientID     string `json:"client_id"`
+	ClientSecret string `json:"client_secret"`
+}
+
+// owner is whose client a request is about: the tenant in the path, or the deployment.
+func (f *Function) owner(ctx context.Context, r *apigw.Request, by authn.Caller) (workspace.Workspace, tenant.ID, string, error) {
+	var w workspace.Workspace
+	connector, err := r.Path("connector")
+	if err != nil {
+		return w, "", "", err
+	}
+	if _, err := f.catalog.Connector(connector); err != nil {
+		return w, "", "", err
+	}
+	owner := tenant.Deployment
+	if r.Names("tenant") {
+		if owner, err = r.Tenant(by); err != nil {
+			return w, "", "", err
+		}
+	} else if err := by.MayTouch(tenant.Deployment); err != nil {
+		return w, "", "", err
+	}
+	w, err = f.workspaceFor(ctx, tenant.Scope{Tenant: owner, Principal: nobody})
+	if err == nil && owner != tenant.Deployment {
+		_, err = w.DB.Tenant(ctx, owner)
+	}
+	return w, owner, connector, err
+}
+
+func (f *Function) clientView(c connection.StoredClient) map[string]any {
+	return map[string]any{"connector": c.Connector, "client_id": c.ID, "updated_at": c.Updated.UTC(), "redirect_uri": oauthflow.RedirectURI(f.public, c.Connector, c.Owner)}
+}
+
+func (f *Function) putClient(ctx context.Context, r *apigw.Request, by authn.Caller) (*apigw.Response, error) {
+	if err := r.Only(); err != nil {
+		return nil, err
+	}
+	var b clientBody
+	if err := r.JSON(&b); err != nil {
+		return nil, err
+	}
+	if b.ClientID == "" || len(b.ClientID) > 512 {
+		return nil, fault.Invalid("/client_id", "client_id is missing; the provider shows it where the OAuth app is registered")
+	}
+	if b.ClientSecret == "" || len(b.ClientSecret) > 4096 {
+		return nil, fault.Invalid("/client_secret", "client_secret is missing; the provider shows it where the OAuth app is registered")
+	}
+	w, owner, connector, err := f.owner(ctx, r, by)
+	if err != nil {
+		return nil, err
+	}
+	c, err := w.Clients.Put(ctx, owner, connector, b.ClientID, secret.FromString(b.ClientSecret))
+	if err != nil {
+		return nil, err
+	}
+	if err := f.noteClient(ctx, w, owner, connector, "stored", by); err != nil {
+		return nil, err
+	}
+	return apigw.JSON(http.StatusOK, f.clientView(c))
+}
+
+func (f *Function) noteClient(ctx context.Context, w workspace.Workspace, owner tenant.ID, connector, what string, by authn.Caller) error {
+	return w.DB.Record(ctx, audit.Record{ID: f.deps.IDs.New("aud"), Kind: audit.ClientChanged, Time: f.deps.Now(), Tenant: owner, Connector: connector, Reason: what, By: by.KeyID, Outcome: "succeeded"})
+}
+
+func (f *Function) getClient(ctx context.Context, r *apigw.Request, by authn.Caller) (*apigw.Response, error) {
+	if err := r.Only(); err != nil {
+		return nil, err
+	}
+	w, owner, connector, err := f.owner(ctx, r, by)
+	if err != nil {
+		return nil, err
+	}
+	c, err := w.Clients.Describe(ctx, owner, connector)
+	if err != nil {
+		return nil, err
+	}
+	return apigw.JSON(http.StatusOK, f.clientView(c))
+}
+
+func (f *Function) deleteClient(ctx context.Context, r *apigw.Request, by authn.Caller) (*apigw.Response, error) {
+	if err := r.Only(); err != nil {
+		return nil, err
+	}
+	w, owner, connector, err := f.owner(ctx, r, by)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := w.Clients.Describe(ctx, owner, connector); err != nil {
+		return nil, err
+	}
+	if err := w.Clients.Delete(ctx, owner, connector); err != nil {
+		return nil, err
+	}
+	if err := f.noteClient(ctx, w, owner, connector, "deleted", by); err != nil {
+		return nil, err
+	}
+	return &apigw.Response{Status: http.StatusNoContent}, nil
+}
+
+type linkBody struct {
+	Tenant     string   `json:"tenant"`
+	Principal  string   `json:"principal"`
+	Connector  string   `json:"connector"`
+	Scopes     []string `json:"scopes"`
+	Connection string   `json:"connection"`
+	ReturnURL  string   `json:"return_url"`
+}
+
+func (b linkBody) request(by authn.Caller) (q oauthflow.CreateRequest, err error) {
+	if q.Tenant, err = tenant.Parse("/tenant", b.Tenant); err != nil {
+		return q, err
+	}
+	if q.Principal, err = tenant.ParsePrincipal("/principal", b.Principal); err != nil {
+		return q, err
+	}
+	if b.Connector == "" {
+		return q, fault.Invalid("/connector", "connector is missing; GET /v1/connectors lists them")
+	}
+	if b.Connection != "" {
+		if q.Connection, err = connection.ParseID("/connection", b.Connection); err != nil {
+			return q, err
+		}
+	}
+	q.Connector, q.Scopes, q.ReturnURL, q.By = b.Connector, b.Scopes, b.ReturnURL, by.KeyID
+	return q, by.MayTouch(q.Tenant)
+}
+
+func (f *Function) createLink(ctx context.Context, r *apigw.Request, by authn.Caller) (*apigw.Response, error) {
+	if err := r.Only(); err != nil {
+		return nil, err
+	}
+	var b linkBody
+	if err := r.JSON(&b); err != nil {
+		return nil, err
+	}
+	q, err := b.request(by)
+	if err != nil {
+		return nil, err
+	}
+	w, err := f.workspaceFor(ctx, q.Scope)
+	if err != nil {
+		return nil, err
+	}
+	t, err := w.DB.Tenant(ctx, q.Tenant)
+	if err != nil {
+		return nil, err
+	}
+	q.ReturnURLs = t.ReturnURLs
+	fl, err := f.flow(ctx, q.Scope)
+	if err != nil {
+		return nil, err
+	}
+	made, err := fl.Create(ctx, q)
+	if err != nil {
+		return nil, inField(err, "/connector")
+	}
+	out := linkView(made.Link)
+	out["url"] = made.URL
+	return apigw.JSON(http.StatusCreated, out)
+}
+
+// inField names the body field of an unknown connector, where the catalog only knows its name.
+func inField(err error, field string) error {
+	if e := fault.From(err); e.Code == fault.NotFound && e.Field == "" {
+		return e.WithField(field)
+	}
+	return err
+}
+
+func linkView(l oauthflow.Link) map[string]any {
+	out := map[string]any{"id": l.ID, "tenant": l.Tenant, "principal": l.Principal, "connector": l.Connector, "connection_id": l.Connection, "scopes": l.Scopes,
+		"status": l.Status, "return_url": l.ReturnURL, "expires_at": l.Expires.UTC().Format(time.RFC3339)}
+	if l.Reason != "" {
+		out["reason"] = l.Reason
+	}
+	return out
+}
+
+// link reads the link that the path names, and a flow under its principal's credentials.
+func (f *Function) link(ctx context.Context, r *apigw.Request, by authn.Caller) (*oauthflow.Flow, oauthflow.Link, error) {
+	var l oauthflow.Link
+	if err := r.Only(); err != nil {
+		return nil, l, err
+	}
+	id, err := r.Path("link")
+	if err != nil {
+		return nil, l, err
+	}
+	t, err := oauthflow.TenantOf(id)
+	if err != nil {
+		return nil, l, err
+	}
+	if err := by.MayTouch(t); err != nil {
+		return nil, l, err
+	}
+	w, err := f.workspaceFor(ctx, tenant.Scope{Tenant: t, Principal: nobody})
+	if err != nil {
+		return nil, l, err
+	}
+	if l, err = w.DB.Link(ctx, t, id); err != nil {
+		return nil, l, err
+	}
+	fl, err := f.flow(ctx, l.Scope)
+	return fl, l, err
+}
+
+func (f *Function) getLink(ctx context.Context, r *apigw.Request, by authn.Caller) (*apigw.Response, error) {
+	_, l, err := f.link(ctx, r, by)
+	if err != nil {
+		return nil, err
+	}
+	return apigw.JSON(http.StatusOK, linkView(l))
+}
+
+type confirmBody struct {
+	Principal string `json:"principal"`
+}
+
+func (f *Function) confirm(ctx context.Context, r *apigw.Request, by authn.Caller) (*apigw.Response, error) {
+	var b confirmBody
+	if err := r.JSON(&b); err != nil {
+		return nil, err
+	}
+	p, err := tenant.ParsePrincipal("/principal", b.Principal)
+	if err != nil {
+		return nil, err
+	}
+	fl, l, err := f.link(ctx, r, by)
+	if err != nil {
+		return nil, err
+	}
+	c, err := fl.Confirm(ctx, l, p, by.KeyID)
+	if err != nil {
+		return nil, err
+	}
+	return apigw.JSON(http.StatusOK, map[string]any{"status": c.Status, "connection_id": c.ID, "grant_id": c.Grant, "connection": apigw.NewConnection(c)})
+}

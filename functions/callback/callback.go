@@ -1,0 +1,121 @@
+package callback
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"behalf.dev/behalf/connectors"
+	"behalf.dev/behalf/shared/apigw"
+	"behalf.dev/behalf/shared/awsevents"
+	"behalf.dev/behalf/shared/awslambda"
+	"behalf.dev/behalf/shared/awssts"
+	"behalf.dev/behalf/shared/catalog"
+	"behalf.dev/behalf/shared/dynamo"
+	"behalf.dev/behalf/shared/egress"
+	"behalf.dev/behalf/shared/env"
+	"behalf.dev/behalf/shared/oauthflow"
+	"behalf.dev/behalf/shared/tenant"
+	"behalf.dev/behalf/shared/workspace"
+	"behalf.dev/behalf/shared/xoauth2"
+)
+
+// Function connects accounts.
+type Function struct {
+	*apigw.Mux
+	deps     awslambda.Deps
+	public   string
+	open     *workspace.Opener
+	vendor   *awssts.Vendor
+	bus      *awsevents.Bus
+	catalog  *catalog.Catalog
+	out      *egress.Client
+	endpoint *xoauth2.Endpoint
+	pages    pages
+}
+
+// Variables are the environment variables that New requires.
+func Variables() []string {
+	return []string{env.Stage, env.PublicURL, env.VaultTable, env.DirectoryTable, env.FlowTable, env.AuditTable, env.VaultKey, env.ConnectRole, env.EventBus}
+}
+
+// New wires the function.
+func New(d awslambda.Deps) (*Function, error) {
+	r := env.NewReader(d.Lookup)
+	stage, public := r.Require(env.Stage), r.Require(env.PublicURL)
+	tables := dynamo.Names{Vault: r.Require(env.VaultTable), Directory: r.Require(env.DirectoryTable), Flow: r.Require(env.FlowTable), Audit: r.Require(env.AuditTable)}
+	key, role, bus := r.Require(env.VaultKey), r.Require(env.ConnectRole), r.Require(env.EventBus)
+	if err := r.Err(); err != nil {
+		return nil, err
+	}
+	cat, err := connectors.FromEnv(d.Lookup)
+	if err != nil {
+		return nil, err
+	}
+	p, err := newPages()
+	if err != nil {
+		return nil, err
+	}
+	out := egress.New(egress.Options{AllowPrivate: r.Optional(env.AllowPrivateHosts, "") == "true", Wrap: d.Trace.Transport, MaxResponse: 1 << 20})
+	f := &Function{deps: d, public: public, catalog: cat, out: out, pages: p, open: workspace.NewOpener(d.AWS, stage, tables, key, d.Now),
+		vendor: awssts.NewVendor(sts.NewFromConfig(d.AWS), role, d.Now), bus: awsevents.New(eventbridge.NewFromConfig(d.AWS), bus, d.Now), endpoint: xoauth2.New(out.HTTP(), d.Now)}
+	f.Mux = apigw.NewMux(d.Log, f.routes()).Render(f.render)
+	return f, nil
+}
+
+func (f *Function) routes() map[string]apigw.Handler {
+	routes := apigw.RequireKeys(map[string]apigw.KeyHandler{
+		"PUT /v1/connectors/{connector}/client":                     f.putClient,
+		"GET /v1/connectors/{connector}/client":                     f.getClient,
+		"DELETE /v1/connectors/{connector}/client":                  f.deleteClient,
+		"PUT /v1/tenants/{tenant}/connectors/{connector}/client":    f.putClient,
+		"GET /v1/tenants/{tenant}/connectors/{connector}/client":    f.getClient,
+		"DELETE /v1/tenants/{tenant}/connectors/{connector}/client": f.deleteClient,
+		"POST /v1/connect-links":                                    f.createLink,
+		"GET /v1/connect-links/{link}":                              f.getLink,
+		"POST /v1/connect-links/{link}/confirm":                     f.confirm,
+	})
+	routes["GET /connect/{link}"] = f.show
+	routes["POST /connect/{link}"] = f.start
+	routes["GET /oauth/callback"] = f.arrive
+	routes["GET /oauth/callback/{context}"] = f.arrive
+	return routes
+}
+
+// render shows people a page and programs a problem document.
+func (f *Function) render(r *apigw.Request, err error, requestID string) *apigw.Response {
+	if strings.HasPrefix(r.Resource(), "/v1/") || strings.Contains(r.Header("Accept"), "json") {
+		return apigw.Problem(err, requestID)
+	}
+	return f.pages.failure(err, requestID)
+}
+
+// nobody owns nothing; it reads links of a tenant before it is known whose they are.
+const nobody tenant.Principal = "_flow"
+
+// workspaceFor opens the stores for one principal.
+func (f *Function) workspaceFor(ctx context.Context, s tenant.Scope) (workspace.Workspace, error) {
+	creds, err := f.vendor.ForPrincipal(ctx, s)
+	if err != nil {
+		return workspace.Workspace{}, err
+	}
+	return f.open.OpenWith(creds), nil
+}
+
+// flow is the connect flow under credentials for one principal.
+func (f *Function) flow(ctx context.Context, s tenant.Scope) (*oauthflow.Flow, error) {
+	w, err := f.workspaceFor(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	return oauthflow.New(oauthflow.Deps{Links: w.DB, Lookup: w.DB, Connections: w.DB, Finder: w.DB, Principals: w.DB, Sealer: w.Vault, Clients: w.Clients,
+		Endpoint: f.endpoint, Provider: f.out, Recorder: w.DB, Events: f.bus, Connector: f.catalog.Connector, Log: f.deps.Log, Now: f.deps.Now,
+		NewID: f.deps.IDs.New, NewSecret: f.deps.IDs.Secret, Jitter: f.deps.Jitter, PublicURL: f.public}), nil
+}
+
+func seeOther(to string) *apigw.Response {
+	return &apigw.Response{Status: http.StatusSeeOther, Header: http.Header{"Location": {to}, "Cache-Control": {"no-store"}}}
+}

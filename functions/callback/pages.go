@@ -1,0 +1,121 @@
+package callback
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/base64"
+	"fmt"
+	"html/template"
+	"net/http"
+
+	"behalf.dev/behalf/shared/apigw"
+	"behalf.dev/behalf/shared/catalog"
+	"behalf.dev/behalf/shared/fault"
+	"behalf.dev/behalf/shared/oauthflow"
+)
+
+//go:embed page
+var pageFiles embed.FS
+
+// pages are what people see: server-rendered, no script, no asset from anywhere.
+type pages struct {
+	connectPage, failurePage *template.Template
+	style                    template.CSS
+	policy                   string
+}
+
+func newPages() (pages, error) {
+	css, err := pageFiles.ReadFile("page/style.css")
+	if err != nil {
+		return pages{}, err
+	}
+	h := sha256.Sum256(css)
+	p := pages{style: template.CSS(css), // our own file, not input
+		policy: "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(h[:]) + "'; base-uri 'none'; frame-ancestors 'none'"}
+	if p.connectPage, err = template.ParseFS(pageFiles, "page/layout.html", "page/connect.html"); err != nil {
+		return p, err
+	}
+	p.failurePage, err = template.ParseFS(pageFiles, "page/layout.html", "page/failure.html")
+	return p, err
+}
+
+func (p pages) render(t *template.Template, status int, data map[string]any) (*apigw.Response, error) {
+	data["Style"] = p.style
+	var b bytes.Buffer
+	if err := t.ExecuteTemplate(&b, "layout", data); err != nil {
+		return nil, fmt.Errorf("render page: %w", err)
+	}
+	return &apigw.Response{Status: status, Body: b.Bytes(), Header: http.Header{"Content-Type": {"text/html; charset=utf-8"}, "Cache-Control": {"no-store"},
+		"Content-Security-Policy": {p.policy}, "X-Frame-Options": {"DENY"}, "Cross-Origin-Opener-Policy": {"same-origin"}}}, nil
+}
+
+// group is permissions of one effect, in plain words.
+type group struct {
+	Effect  catalog.Effect
+	Heading string
+	Lines   []string
+}
+
+func (p pages) connect(page oauthflow.Page, tenantName string) (*apigw.Response, error) {
+	c := page.Connector
+	return p.render(p.connectPage, http.StatusOK, map[string]any{"Title": "Connect " + c.Name, "Tenant": tenantName, "Connector": c.Name,
+		"Principal": page.Link.Principal, "Reconnect": page.Link.Reconnect, "Groups": groups(c, page.Link.Scopes)})
+}
+
+// groups sorts scopes by what they allow; a scope that the connector does not describe is shown by its name, as a write.
+func groups(c *catalog.Connector, scopes []string) []group {
+	all := []group{{catalog.EffectRead, "It may read", nil}, {catalog.EffectWrite, "It may change", nil}, {catalog.EffectDestructive, "It may delete", nil}}
+	for _, name := range scopes {
+		s, ok := c.Scopes.Known[name]
+		if !ok {
+			s = catalog.Scope{Description: name, Effect: catalog.EffectWrite}
+		}
+		for i := range all {
+			if all[i].Effect == s.Effect {
+				all[i].Lines = append(all[i].Lines, s.Description)
+			}
+		}
+	}
+	out := all[:0]
+	for _, g := range all {
+		if len(g.Lines) > 0 {
+			out = append(out, g)
+		}
+	}
+	return out
+}
+
+// headings say in a person's words what happened.
+var headings = map[fault.Code]string{
+	fault.NotFound: "This link no longer works", fault.Conflict: "This link was already used", fault.InvalidInput: "This page was opened in a way we do not know",
+	fault.Forbidden: "This sign-in cannot be accepted", fault.Revoked: "This access was revoked",
+}
+
+func (p pages) failure(err error, requestID string) *apigw.Response {
+	e := fault.From(err)
+	heading, ok := headings[e.Code]
+	if !ok {
+		heading = "Something went wrong on our side"
+	}
+	res, rerr := p.render(p.failurePage, e.Code.Status(), map[string]any{"Title": heading, "Heading": heading, "Message": sentence(e.Message), "Reference": requestID})
+	if rerr != nil {
+		return apigw.Problem(err, requestID)
+	}
+	return res
+}
+
+// sentence gives a message a capital and a full stop.
+func sentence(s string) string {
+	if s == "" {
+		return ""
+	}
+	first := []byte(s)
+	if first[0] >= 'a' && first[0] <= 'z' {
+		first[0] -= 'a' - 'A'
+	}
+	if last := first[len(first)-1]; last != '.' && last != '?' {
+		first = append(first, '.')
+	}
+	return string(first)
+}

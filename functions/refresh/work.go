@@ -1,0 +1,85 @@
+package refresh
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/aws/aws-lambda-go/events"
+	"golang.org/x/sync/errgroup"
+
+	contract "behalf.dev/behalf/events"
+	"behalf.dev/behalf/shared/awslambda"
+	"behalf.dev/behalf/shared/connection"
+	"behalf.dev/behalf/shared/fault"
+)
+
+// parallel is how many connections of a message are refreshed at once.
+const parallel = 8
+
+// work handles a batch and reports the messages that must come again; the others are done.
+func (f *Function) work(ctx context.Context, batch events.SQSEvent) events.SQSEventResponse {
+	var out events.SQSEventResponse
+	for _, m := range batch.Records {
+		if err := f.message(ctx, m.Body); err != nil {
+			f.deps.Log.ErrorContext(ctx, "work not done; it comes again", "message", m.MessageId, "error", err)
+			out.BatchItemFailures = append(out.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: m.MessageId})
+		}
+	}
+	return out
+}
+
+// message refreshes the connections of one message. Doing a message twice is harmless: the second finds fresh tokens.
+func (f *Function) message(ctx context.Context, body string) error {
+	var w contract.RefreshWork
+	if err := json.Unmarshal([]byte(body), &w); err != nil {
+		return fmt.Errorf("decode work: %w", err)
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(parallel)
+	for _, e := range w.Connections {
+		g.Go(func() error {
+			ref, err := awslambda.ParseRef(e)
+			if err != nil {
+				return err
+			}
+			return f.handleDue(ctx, ref)
+		})
+	}
+	return g.Wait()
+}
+
+// handleDue handles one connection that the sweep found: a token to refresh, or a pending connection whose link has expired.
+func (f *Function) handleDue(ctx context.Context, ref connection.Ref) error {
+	res, err := f.one(ctx, connection.RefreshRequest{Ref: ref, By: "sweep"})
+	if fault.Is(err, fault.NotFound) {
+		return nil
+	}
+	if err == nil && res.Status == connection.RefreshUnavailable {
+		return f.dropPending(ctx, ref)
+	}
+	return err
+}
+
+// dropPending ends a pending connection that nobody completed.
+func (f *Function) dropPending(ctx context.Context, ref connection.Ref) error {
+	creds, err := f.vendor.ForTenant(ctx, ref.Tenant)
+	if err != nil {
+		return err
+	}
+	db := f.open.OpenWith(creds).DB
+	c, err := db.Connection(ctx, ref)
+	if err != nil {
+		return err
+	}
+	_, err = db.UpdateConnection(ctx, c, func(x connection.Connection) (connection.Connection, error) {
+		if x.Status != connection.Pending || f.deps.Now().Before(x.PendingUntil) {
+			return x, fault.New(fault.Conflict, "not an expired pending connection")
+		}
+		return x.Revoke("link_expired", f.deps.Now()), nil
+	})
+	if fault.Is(err, fault.Conflict) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,95 @@
+package stacks
+
+import "behalf.dev/behalf/shared/env"
+
+// function is what one function is given.
+type function struct {
+	name    string
+	purpose string
+	memory  float64 // MiB
+	timeout float64 // seconds
+	// variables are the environment variables that its config requires.
+	variables []string
+}
+
+// apiTimeout is the longest, in seconds, that API Gateway waits for a function.
+const apiTimeout = 29
+
+// functions lists the functions under functions/, one per trust boundary.
+func functions() []function {
+	tables := []string{env.VaultTable, env.DirectoryTable, env.FlowTable, env.AuditTable}
+	public := join([]string{env.Stage, env.PublicURL}, tables)
+	return []function{
+		{name: "authorizer", purpose: "verifies the caller, vends credentials", memory: 256, timeout: 5,
+			variables: []string{env.Stage, env.PublicURL, env.DirectoryTable, env.SessionKey, env.ExecuteRole}},
+		{name: "admin", purpose: "control plane", memory: 256, timeout: apiTimeout,
+			variables: join(public, []string{env.SessionKey, env.DirectoryRole, env.RefreshFunction, env.RevokeFunction, env.RevokeQueue, env.EventBus})},
+		{name: "callback", purpose: "connects accounts", memory: 256, timeout: apiTimeout,
+			variables: join(public, []string{env.VaultKey, env.ConnectRole, env.EventBus})},
+		{name: "execute", purpose: "calls providers for agents", memory: 256, timeout: apiTimeout,
+			variables: join(public, []string{env.VaultKey, env.RefreshFunction})},
+		{name: "refresh", purpose: "keeps credentials fresh", memory: 512, timeout: 90,
+			variables: join(public, []string{env.VaultKey, env.RefreshRole, env.RefreshQueue, env.EventBus})},
+		{name: "scim", purpose: "directory webhook", memory: 256, timeout: apiTimeout,
+			variables: join(public, []string{env.DirectoryRole, env.RevokeQueue, env.EventBus})},
+		{name: "revoke", purpose: "revokes at the providers", memory: 256, timeout: 60,
+			variables: join(public, []string{env.VaultKey, env.RefreshRole, env.RevokeQueue, env.EventBus})},
+		{name: "audit", purpose: "seals the audit stream", memory: 256, timeout: 60,
+			variables: []string{env.Stage, env.AuditTable}},
+	}
+}
+
+// grants are the ARNs that functions' own policies name and that naming cannot make.
+type grants struct {
+	naming
+	sessionKey, auditStream, auditDead, bus string
+	refreshQueue, revokeQueue               string
+}
+
+// functionPolicy is what function may do itself, before it assumes anything. That execute is given no data, key or STS
+// permission is the point of the design: code that runs in it cannot ask for another tenant.
+func functionPolicy(g grants, function string) []statement {
+	publish := allow("Publish", []string{"events:PutEvents"}, g.bus)
+	toRevoke := allow("AskRevocation", []string{"sqs:SendMessage"}, g.revokeQueue)
+	own := map[string][]statement{
+		"authorizer": {
+			rows("FindCredential", g.table("directory"), []string{"dynamodb:GetItem"}, "T#*#AUTH"),
+			allow("VerifySessions", []string{"kms:GetPublicKey"}, g.sessionKey),
+		},
+		"admin": {
+			rows("DeploymentRows", g.table("directory"), []string{"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:Query"},
+				deployment+"D", deployment+"AUTH"),
+			allow("SignSessions", []string{"kms:Sign", "kms:GetPublicKey"}, g.sessionKey),
+			allow("AskNow", []string{"lambda:InvokeFunction"}, g.function("refresh"), g.function("revoke")),
+			toRevoke, publish,
+		},
+		"callback": {publish},
+		"execute":  {allow("AskRefresh", []string{"lambda:InvokeFunction"}, g.function("refresh"))},
+		"refresh": {
+			allow("FindDue", []string{"dynamodb:Query"}, g.table("vault")+"/index/due"),
+			allow("Queue", join([]string{"sqs:SendMessage"}, consume), g.refreshQueue),
+			publish,
+		},
+		"scim":   {toRevoke, publish},
+		"revoke": {allow("Queue", consume, g.revokeQueue), publish},
+		"audit": {
+			rows("Chain", g.table("audit"), []string{"dynamodb:Query", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:ConditionCheckItem"}, "T#*#H"),
+			allow("ReadStream", []string{"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"}, g.auditStream),
+			allow("KeepFailures", []string{"sqs:SendMessage"}, g.auditDead),
+		},
+	}
+	return join(own[function], mayAssume(g.naming, function), everyFunction(g.naming, function))
+}
+
+// consume is what Lambda's queue poller, and a handler that delays a retry, need.
+var consume = []string{"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"}
+
+// everyFunction is logging to the function's own group, and tracing, for which X-Ray knows no resource.
+func everyFunction(n naming, function string) []statement {
+	return []statement{
+		allow("Log", []string{"logs:CreateLogStream", "logs:PutLogEvents"}, n.arn("logs", n.region, "log-group:"+logGroupName(n, function)+":*")),
+		allow("Trace", []string{"xray:PutTraceSegments", "xray:PutTelemetryRecords"}, "*"),
+	}
+}
+
+func logGroupName(n naming, function string) string { return "/aws/lambda/" + n.name(function) }

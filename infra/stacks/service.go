@@ -1,0 +1,72 @@
+package stacks
+
+import (
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsdynamodb"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
+	"github.com/aws/constructs-go/constructs/v10"
+	"github.com/aws/jsii-runtime-go"
+
+	"behalf.dev/behalf/shared/env"
+)
+
+// newService makes the service stack: queues and bus, then roles that name them, then functions, then what calls these.
+func newService(scope constructs.Construct, o Options, k keys, tables map[string]awsdynamodb.TableV2) awscdk.Stack {
+	stack := newStack(scope, o, "service", "Behalf: functions and HTTP API")
+	n := namingIn(stack, o.Stage)
+	q := newQueues(stack, n, o)
+	bus := awsevents.NewEventBus(stack, jsii.String("Bus"), &awsevents.EventBusProps{EventBusName: jsii.String("behalf-" + o.Stage)})
+	g := grants{naming: n, sessionKey: *k.session.KeyArn(), auditStream: *tables["audit"].TableStreamArn(), bus: *bus.EventBusArn(),
+		auditDead: *q.auditDead.QueueArn(), refreshQueue: *q.refresh.QueueArn(), revokeQueue: *q.revoke.QueueArn()}
+	roles := newFunctionRoles(stack, g)
+	for _, r := range tenantRoles(n, *k.vault.KeyArn()) {
+		newTenantRole(stack, n, r, roles)
+	}
+	api := newAPI(stack, n, o)
+	values := variables(n, o, k, q, publicURL(stack, o, api))
+	values[env.EventBus] = *bus.EventBusName()
+	made := map[string]awslambda.Function{}
+	for _, f := range functions() {
+		made[f.name] = newFunction(stack, n, o, f, roles[f.name], values)
+	}
+	newRoutes(stack, o, api, made)
+	if o.Firewall {
+		newFirewall(stack, n, api)
+	}
+	newSources(stack, made, q, g)
+	newSchedule(stack, n, made["refresh"])
+	return stack
+}
+
+// variables are the values of every environment variable that a function may require.
+func variables(n naming, o Options, k keys, q queues, url string) map[string]string {
+	v := map[string]string{
+		env.Stage: o.Stage, env.PublicURL: url, env.LogLevel: o.LogLevel,
+		env.VaultKey: *k.vault.KeyArn(), env.SessionKey: *k.session.KeyArn(),
+		env.RefreshFunction: n.name("refresh"), env.RevokeFunction: n.name("revoke"),
+		env.RefreshQueue: *q.refresh.QueueUrl(), env.RevokeQueue: *q.revoke.QueueUrl(),
+	}
+	for name, short := range map[string]string{env.VaultTable: "vault", env.DirectoryTable: "directory", env.FlowTable: "flow", env.AuditTable: "audit"} {
+		v[name] = n.name(short)
+	}
+	for name, short := range map[string]string{env.ExecuteRole: "execute", env.RefreshRole: "refresh", env.ConnectRole: "connect", env.DirectoryRole: "directory"} {
+		v[name] = n.tenantRole(short)
+	}
+	return v
+}
+
+// newFunctionRoles makes the functions' own roles, by function.
+func newFunctionRoles(stack awscdk.Stack, g grants) map[string]awsiam.Role {
+	roles := map[string]awsiam.Role{}
+	for _, f := range functions() {
+		roles[f.name] = awsiam.NewRole(stack, jsii.String(title(f.name)+"Role"), &awsiam.RoleProps{
+			RoleName:       jsii.String(g.name(f.name)),
+			Description:    jsii.String("Behalf: function " + f.name),
+			AssumedBy:      awsiam.NewServicePrincipal(jsii.String("lambda.amazonaws.com"), nil),
+			InlinePolicies: &map[string]awsiam.PolicyDocument{"own": document(functionPolicy(g, f.name))},
+		})
+	}
+	return roles
+}

@@ -1,0 +1,89 @@
+package stacks
+
+import (
+	"fmt"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsscheduler"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
+	"github.com/aws/jsii-runtime-go"
+)
+
+// queues carry work that must survive a crash; each dead one holds what its owner gave up on.
+type queues struct{ refresh, revoke, refreshDead, revokeDead, auditDead awssqs.Queue }
+
+// newQueues: a message is visible again after twice the consumer's timeout, so that two workers rarely meet. A refresh is
+// swept again each minute and gives up early; a revocation must outlive a provider's outage and is tried for days.
+func newQueues(stack awscdk.Stack, n naming, o Options) queues {
+	plain := func(id, short string, visible float64, dead *awssqs.DeadLetterQueue) awssqs.Queue {
+		return awssqs.NewQueue(stack, jsii.String(id), &awssqs.QueueProps{
+			QueueName: jsii.String(n.name(short)), Encryption: awssqs.QueueEncryption_SQS_MANAGED, EnforceSSL: jsii.Bool(true),
+			VisibilityTimeout: awscdk.Duration_Seconds(jsii.Number(visible)), RetentionPeriod: awscdk.Duration_Days(jsii.Number(14)),
+			DeadLetterQueue: dead, RemovalPolicy: o.removal(),
+		})
+	}
+	q := queues{
+		refreshDead: plain("RefreshDead", "refresh-dead", 30, nil),
+		revokeDead:  plain("RevokeDead", "revoke-dead", 30, nil),
+		auditDead:   plain("AuditDead", "audit-dead", 30, nil),
+	}
+	q.refresh = plain("RefreshQueue", "refresh", 180, &awssqs.DeadLetterQueue{Queue: q.refreshDead, MaxReceiveCount: jsii.Number(5)})
+	q.revoke = plain("RevokeQueue", "revoke", 120, &awssqs.DeadLetterQueue{Queue: q.revokeDead, MaxReceiveCount: jsii.Number(50)})
+	return q
+}
+
+// newSources connects queues and stream to their consumers.
+func newSources(stack awscdk.Stack, f map[string]awslambda.Function, q queues, g grants) {
+	partial := jsii.Strings("ReportBatchItemFailures")
+	for _, s := range []struct {
+		function string
+		queue    awssqs.Queue
+		batch    float64
+	}{{"refresh", q.refresh, 5}, {"revoke", q.revoke, 10}} {
+		awslambda.NewCfnEventSourceMapping(stack, jsii.String(title(s.function)+"FromQueue"), &awslambda.CfnEventSourceMappingProps{
+			FunctionName: f[s.function].FunctionName(), EventSourceArn: s.queue.QueueArn(), BatchSize: jsii.Number(s.batch),
+			FunctionResponseTypes: partial,
+		})
+	}
+	awslambda.NewCfnEventSourceMapping(stack, jsii.String("AuditFromStream"), &awslambda.CfnEventSourceMappingProps{
+		FunctionName: f["audit"].FunctionName(), EventSourceArn: jsii.String(g.auditStream), StartingPosition: jsii.String("TRIM_HORIZON"),
+		BatchSize: jsii.Number(100), MaximumBatchingWindowInSeconds: jsii.Number(5), MaximumRetryAttempts: jsii.Number(10),
+		BisectBatchOnFunctionError: jsii.Bool(true), FunctionResponseTypes: partial,
+		FilterCriteria: &awslambda.CfnEventSourceMapping_FilterCriteriaProperty{
+			Filters: &[]*awslambda.CfnEventSourceMapping_FilterProperty{{Pattern: jsii.String(recordsOnly())}}},
+		DestinationConfig: &awslambda.CfnEventSourceMapping_DestinationConfigProperty{
+			OnFailure: &awslambda.CfnEventSourceMapping_OnFailureProperty{Destination: jsii.String(g.auditDead)}},
+	})
+}
+
+// recordsOnly lets new audit records through and keeps out the chain segments that the consumer itself writes into the same
+// table, which would start it again without end. A record's partition ends in an hour, a segment's in H.
+func recordsOnly() string {
+	digits := ""
+	for d := range 10 {
+		digits += fmt.Sprintf(`,{"suffix":"%d"}`, d)
+	}
+	return `{"eventName":["INSERT"],"dynamodb":{"Keys":{"pk":{"S":[` + digits[1:] + `]}}}}`
+}
+
+// newSchedule starts the sweep each minute. A missed minute is made up by the next one, so nothing is retried.
+func newSchedule(stack awscdk.Stack, n naming, refresh awslambda.Function) {
+	caller := awsiam.NewServicePrincipal(jsii.String("scheduler.amazonaws.com"), &awsiam.ServicePrincipalOpts{
+		Conditions: &map[string]any{"StringEquals": map[string]any{"aws:SourceAccount": n.account}}})
+	role := awsiam.NewRole(stack, jsii.String("SweepRole"), &awsiam.RoleProps{
+		RoleName: jsii.String(n.name("sweep")), Description: jsii.String("Behalf: the schedule that starts the sweep"), AssumedBy: caller,
+		InlinePolicies: &map[string]awsiam.PolicyDocument{"own": document([]statement{
+			allow("StartSweep", []string{"lambda:InvokeFunction"}, n.function("refresh"))})},
+	})
+	awsscheduler.NewCfnSchedule(stack, jsii.String("Sweep"), &awsscheduler.CfnScheduleProps{
+		Name: jsii.String(n.name("sweep")), Description: jsii.String("Behalf: looks for connections that are due"),
+		ScheduleExpression: jsii.String("rate(1 minute)"),
+		FlexibleTimeWindow: &awsscheduler.CfnSchedule_FlexibleTimeWindowProperty{Mode: jsii.String("OFF")},
+		Target: &awsscheduler.CfnSchedule_TargetProperty{
+			Arn: refresh.FunctionArn(), RoleArn: role.RoleArn(), Input: jsii.String(`{"sweep":true}`),
+			RetryPolicy: &awsscheduler.CfnSchedule_RetryPolicyProperty{MaximumEventAgeInSeconds: jsii.Number(60), MaximumRetryAttempts: jsii.Number(0)},
+		},
+	})
+}

@@ -1,0 +1,147 @@
+package stacks
+
+import (
+	"slices"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/jsii-runtime-go"
+)
+
+// tenantRole is a role that a function assumes for one tenant, or one principal of it, by session tags.
+type tenantRole struct {
+	name, purpose string
+	assumedBy     []string
+	tags          []string // session tags that must be present
+	realTenant    bool     // refuses the pseudo tenant _deployment
+	statements    []statement
+}
+
+// tenantRoles is everything that can be done to a tenant's data. vaultKey is the ARN of the key that wraps tenant keys.
+func tenantRoles(n naming, vaultKey string) []tenantRole {
+	return []tenantRole{
+		{name: "execute", purpose: "opens access tokens of one principal", assumedBy: []string{"authorizer"},
+			tags: []string{"tenant", "principal"}, realTenant: true, statements: executeStatements(n, vaultKey)},
+		{name: "refresh", purpose: "renews and revokes the credentials of one tenant", assumedBy: []string{"refresh", "revoke"},
+			tags: []string{"tenant"}, statements: refreshStatements(n, vaultKey)},
+		{name: "connect", purpose: "stores the credentials of one principal", assumedBy: []string{"callback"},
+			tags: []string{"tenant", "principal"}, statements: connectStatements(n, vaultKey)},
+		{name: "directory", purpose: "manages one tenant, opens nothing", assumedBy: []string{"admin", "scim"},
+			tags: []string{"tenant"}, statements: directoryStatements(n)},
+	}
+}
+
+// executeStatements: purpose at alone, so that the largest attack surface never yields a refresh token.
+func executeStatements(n naming, key string) []statement {
+	vault, flow, audit := n.table("vault"), n.table("flow"), n.table("audit")
+	return []statement{
+		rows("ReadVault", vault, readItems, ofPrincipal, ofTenant+"K", ofTenant+"S"),
+		rows("ClaimIdempotency", flow, []string{"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"}, ofPrincipal),
+		rows("AppendAudit", audit, []string{"dynamodb:PutItem"}, ofTenant+"A#*"),
+		unwrap("OpenAccessTokens", key, n.stage, "${"+tenantTag+"}", []string{"kms:Decrypt"}, "at"),
+		never(),
+	}
+}
+
+func refreshStatements(n naming, key string) []statement {
+	vault, audit := n.table("vault"), n.table("audit")
+	return append([]statement{
+		rows("Connections", vault, allItems, ofTenant+"U#*", ofTenant+"L"),
+		rows("TenantKeys", vault, []string{"dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem"}, ofTenant+"K"),
+		rows("ReadClients", vault, lookItems, ofTenant+"X", ofTenant+"S", deployment+"X", deployment+"K"),
+		rows("AppendAudit", audit, []string{"dynamodb:PutItem"}, ofTenant+"A#*"),
+		never(),
+	}, sealStatements(n, key)...)
+}
+
+func connectStatements(n naming, key string) []statement {
+	vault, directory, flow, audit := n.table("vault"), n.table("directory"), n.table("flow"), n.table("audit")
+	return append([]statement{
+		rows("Connections", vault, allItems, ofPrincipal, ofTenant+"K", ofTenant+"X", ofTenant+"L"),
+		rows("ReadClients", vault, lookItems, ofTenant+"S", deployment+"X", deployment+"K"),
+		rows("ReadTenant", directory, []string{"dynamodb:GetItem"}, ofTenant+"D"),
+		rows("Links", flow, allItems, ofTenant+"F#*"),
+		rows("AppendAudit", audit, []string{"dynamodb:PutItem"}, ofTenant+"A#*"),
+		never(),
+	}, sealStatements(n, key)...)
+}
+
+// sealStatements: all purposes of the own tenant, and the client secrets of the deployment, which may be read only.
+func sealStatements(n naming, key string) []statement {
+	return []statement{
+		unwrap("OwnKeys", key, n.stage, "${"+tenantTag+"}", []string{"kms:Decrypt", "kms:GenerateDataKey"}, "at", "rt", "cs"),
+		unwrap("DeploymentClients", key, n.stage, "_deployment", []string{"kms:Decrypt"}, "cs"),
+	}
+}
+
+// directoryStatements: no KMS at all. Deleting the wrapped keys is how a tenant is shredded.
+func directoryStatements(n naming) []statement {
+	vault, directory, flow, audit := n.table("vault"), n.table("directory"), n.table("flow"), n.table("audit")
+	return []statement{
+		rows("Directory", directory, allItems, ofTenant+"D", ofTenant+"SCIM", ofTenant+"AUTH"),
+		rows("State", vault, join(readItems, []string{"dynamodb:UpdateItem", "dynamodb:PutItem", "dynamodb:ConditionCheckItem"}),
+			ofTenant+"U#*", ofTenant+"L", ofTenant+"S"),
+		rows("Shred", vault, []string{"dynamodb:DeleteItem", "dynamodb:Query"}, ofTenant+"K", ofTenant+"X"),
+		rows("Links", flow, join(lookItems, []string{"dynamodb:DeleteItem", "dynamodb:UpdateItem"}), ofTenant+"F#*"),
+		rows("Audit", audit, join(lookItems, []string{"dynamodb:PutItem"}), ofTenant+"A#*"),
+		rows("Chain", audit, lookItems, ofTenant+"H"),
+		never(),
+	}
+}
+
+// newTenantRole makes the role. own are the roles of the functions, by function.
+func newTenantRole(stack awscdk.Stack, n naming, r tenantRole, own map[string]awsiam.Role) {
+	principals := make([]awsiam.IPrincipal, 0, len(r.assumedBy))
+	for _, f := range r.assumedBy {
+		principals = append(principals, awsiam.NewArnPrincipal(own[f].RoleArn()))
+	}
+	role := awsiam.NewRole(stack, jsii.String("Tenant"+title(r.name)), &awsiam.RoleProps{
+		RoleName:           jsii.String(n.tenantRoleName(r.name)),
+		Description:        jsii.String("Behalf: " + r.purpose),
+		AssumedBy:          principals[0],
+		MaxSessionDuration: awscdk.Duration_Hours(jsii.Number(1)),
+		InlinePolicies:     &map[string]awsiam.PolicyDocument{"tenant": document(r.statements)},
+	})
+	// The L2 construct writes a trust policy of its own, which knows no conditions: ours replaces it.
+	cfn := role.Node().DefaultChild().(awsiam.CfnRole)
+	cfn.SetAssumeRolePolicyDocument(trust(r, principals))
+}
+
+// trust lets the named functions assume the role only with all tags it needs, none of them empty, and no tag that no policy
+// knows. SetSourceIdentity carries no tags on the wire and so has a statement of its own; alone it grants nothing.
+func trust(r tenantRole, principals []awsiam.IPrincipal) awsiam.PolicyDocument {
+	present := map[string]any{}
+	for _, t := range r.tags {
+		present["aws:RequestTag/"+t] = "?*"
+	}
+	tagged := conditions{
+		"StringLike":                present,
+		"ForAllValues:StringEquals": {"aws:TagKeys": []string{"tenant", "principal"}},
+		"Null":                      {"aws:TagKeys": "false"},
+	}
+	if r.realTenant {
+		tagged["StringNotLike"] = map[string]any{"aws:RequestTag/tenant": "_*"}
+	}
+	statements := []statement{
+		{sid: "TaggedOnly", actions: []string{"sts:AssumeRole", "sts:TagSession"}, conditions: tagged},
+		{sid: "NameTheSource", actions: []string{"sts:SetSourceIdentity"}, conditions: conditions{"StringLike": {"sts:SourceIdentity": "?*"}}},
+	}
+	doc := awsiam.NewPolicyDocument(&awsiam.PolicyDocumentProps{Minimize: jsii.Bool(false)})
+	for _, s := range statements {
+		p := s.props()
+		p.Principals = &principals
+		doc.AddStatements(awsiam.NewPolicyStatement(p))
+	}
+	return doc
+}
+
+// mayAssume is what a function needs to use the tenant roles that trust it.
+func mayAssume(n naming, function string) []statement {
+	var out []statement
+	for _, r := range tenantRoles(n, "") {
+		if slices.Contains(r.assumedBy, function) {
+			out = append(out, allow("AssumeFor"+title(r.name), []string{"sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"}, n.tenantRole(r.name)))
+		}
+	}
+	return out
+}

@@ -1,0 +1,284 @@
+package policy_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"behalf.dev/behalf/integration/localaws/iam"
+	"behalf.dev/behalf/integration/policy"
+)
+
+// attempt is one request, of one session, that must be allowed (may) or refused.
+type attempt struct {
+	name string
+	role string
+	tags map[string]string
+	asks []ask // all that the request needs, such as the items of a transaction
+	may  bool
+}
+
+var (
+	alice = tagged("acme", "alice")
+	acme  = tagged("acme", "")
+)
+
+// own is allowed, and foreign refused, of a session of tenant acme and principal alice.
+func own(name, role string, asks ...ask) attempt {
+	return attempt{name, "tenant-" + role, alice, asks, true}
+}
+func foreign(name, role string, asks ...ask) attempt {
+	return attempt{name, "tenant-" + role, alice, asks, false}
+}
+
+// bare is refused of a function that has assumed nothing.
+func bare(name, role string, asks ...ask) attempt { return attempt{name, role, nil, asks, false} }
+
+func legitimate() []attempt {
+	return []attempt{
+		own("reads its connection", "execute", item("Query", "vault", "T#acme#U#alice")),
+		own("reads connection and key in one batch", "execute", item("BatchGetItem", "vault", "T#acme#U#alice", "T#acme#K", "T#acme#S")),
+		own("claims an idempotency key", "execute", item("PutItem", "flow", "T#acme#U#alice")),
+		own("records its intent", "execute", item("PutItem", "audit", "T#acme#A#2026112211")),
+		own("takes a lease", "refresh", item("UpdateItem", "vault", "T#acme#U#bob")),
+		own("writes slot and pointer in one transaction", "refresh", item("PutItem", "vault", "T#acme#U#alice"), item("UpdateItem", "vault", "T#acme#U#alice"), item("ConditionCheckItem", "vault", "T#acme#U#alice")),
+		own("reads the deployment's client", "refresh", item("GetItem", "vault", "T#_deployment#X")),
+		own("stores a grant in one transaction", "connect", item("PutItem", "vault", "T#acme#U#alice"), item("UpdateItem", "flow", "T#acme#F#link"), item("PutItem", "audit", "T#acme#A#2026112211")),
+		own("reads the tenant's settings", "connect", item("GetItem", "directory", "T#acme#D")),
+		own("suspends a user", "directory", item("UpdateItem", "vault", "T#acme#U#bob"), item("PutItem", "directory", "T#acme#SCIM")),
+		own("shreds the tenant", "directory", item("DeleteItem", "vault", "T#acme#K")),
+		own("reads the audit trail", "directory", item("Query", "audit", "T#acme#A#2026112211"), item("GetItem", "audit", "T#acme#H")),
+		{"sets up a deployment-wide client", "tenant-connect", tagged("_deployment", "_org"), []ask{item("PutItem", "vault", "T#_deployment#X")}, true},
+		{"finds what is due", "refresh", nil, []ask{item("Query", "vault/index/due", "D#0")}, true},
+		{"finds an API key", "authorizer", nil, []ask{item("GetItem", "directory", "T#_deployment#AUTH")}, true},
+		{"creates a tenant", "admin", nil, []ask{item("PutItem", "directory", "T#_deployment#D")}, true},
+		{"reads the stream", "audit", nil, []ask{item("GetRecords", "audit/stream/2026-01-01T00:00:00.000")}, true},
+		{"asks for a refresh", "execute", nil, []ask{lambda("refresh")}, true},
+	}
+}
+
+func lambda(function string) ask {
+	return ask{"lambda:InvokeFunction", "arn:aws:lambda:" + policy.Region + ":" + policy.Account + ":function:behalf-local-" + function, nil}
+}
+
+func queue(action, name string) ask {
+	return ask{"sqs:" + action, "arn:aws:sqs:" + policy.Region + ":" + policy.Account + ":behalf-local-" + name, nil}
+}
+
+func role(action, name string) ask {
+	return ask{action, "arn:aws:iam::" + policy.Account + ":role/behalf-local-" + name, iam.Context{}}
+}
+
+func tenantAttacks() []attempt {
+	return []attempt{
+		foreign("other tenant, same principal", "execute", item("Query", "vault", "T#globex#U#alice")),
+		foreign("other tenant's keys", "execute", item("GetItem", "vault", "T#globex#K")),
+		foreign("other tenant's state", "execute", item("GetItem", "vault", "T#globex#S")),
+		foreign("other tenant's audit", "execute", item("PutItem", "audit", "T#globex#A#2026112211")),
+		foreign("other tenant's idempotency", "execute", item("PutItem", "flow", "T#globex#U#alice")),
+		foreign("other tenant's connections", "refresh", item("Query", "vault", "T#globex#U#alice")),
+		foreign("other tenant's clients", "refresh", item("GetItem", "vault", "T#globex#X")),
+		foreign("other tenant's links", "connect", item("UpdateItem", "flow", "T#globex#F#link")),
+		foreign("other tenant's settings", "connect", item("GetItem", "directory", "T#globex#D")),
+		foreign("other tenant's users", "directory", item("Query", "directory", "T#globex#SCIM")),
+		foreign("other tenant's tokens", "directory", item("PutItem", "directory", "T#globex#AUTH")),
+		foreign("other tenant's audit, reading", "directory", item("Query", "audit", "T#globex#A#2026112211")),
+		foreign("shreds another tenant", "directory", item("DeleteItem", "vault", "T#globex#K")),
+		foreign("deployment's API keys", "directory", item("PutItem", "directory", "T#_deployment#AUTH")),
+		foreign("list of tenants", "directory", item("Query", "directory", "T#_deployment#D")),
+		foreign("overwrites the deployment's client", "connect", item("PutItem", "vault", "T#_deployment#X")),
+		foreign("overwrites the deployment's keys", "refresh", item("PutItem", "vault", "T#_deployment#K")),
+		foreign("longer tenant", "execute", item("Query", "vault", "T#acme2#U#alice")),
+		foreign("shorter tenant", "execute", item("Query", "vault", "T#acm#U#alice")),
+		foreign("tenant in upper case", "execute", item("Query", "vault", "T#ACME#U#alice")),
+		foreign("wildcard as tenant", "execute", item("Query", "vault", "T#*#U#alice")),
+		foreign("own partition as a suffix", "execute", item("Query", "vault", "T#globex#U#T#acme#U#alice")),
+		foreign("own partition as a suffix, open pattern", "refresh", item("Query", "vault", "T#globex#T#acme#U#alice")),
+		foreign("empty tenant", "execute", item("Query", "vault", "T##U#alice")),
+		foreign("longer tenant, open pattern", "refresh", item("PutItem", "audit", "T#acme2#A#2026112211")),
+		{"a session without tags", "tenant-execute", nil, []ask{item("Query", "vault", "T#acme#U#alice")}, false},
+		{"a session without tags, empty tenant", "tenant-refresh", nil, []ask{item("Query", "vault", "T##U#alice")}, false},
+		{"a session without a principal", "tenant-execute", acme, []ask{item("Query", "vault", "T#acme#U#")}, false},
+		{"a session whose tags are wildcards", "tenant-execute", tagged("*", "*"), []ask{item("Query", "vault", "T#acme#U#alice")}, false},
+		{"a session whose tenant is a wildcard, open pattern", "tenant-refresh", tagged("*", ""), []ask{item("Query", "vault", "T#acme#U#alice")}, false},
+		{"a session whose tenant ends in a wildcard, open pattern", "tenant-refresh", tagged("ac*", ""), []ask{item("Query", "vault", "T#acme#U#alice")}, false},
+	}
+}
+
+func principalAttacks() []attempt {
+	return []attempt{
+		foreign("other principal", "execute", item("Query", "vault", "T#acme#U#bob")),
+		foreign("the tenant itself", "execute", item("Query", "vault", "T#acme#U#_org")),
+		foreign("longer principal", "execute", item("Query", "vault", "T#acme#U#alice2")),
+		foreign("shorter principal", "execute", item("Query", "vault", "T#acme#U#alic")),
+		foreign("principal with a separator", "execute", item("Query", "vault", "T#acme#U#alice#x")),
+		foreign("other principal's idempotency", "execute", item("UpdateItem", "flow", "T#acme#U#bob")),
+		foreign("stores for another principal", "connect", item("PutItem", "vault", "T#acme#U#bob")),
+		foreign("stores for the tenant itself", "connect", item("PutItem", "vault", "T#acme#U#_org")),
+		foreign("own and another principal in one batch", "execute", item("BatchGetItem", "vault", "T#acme#U#alice", "T#acme#U#bob")),
+		foreign("own and another tenant in one batch", "execute", item("BatchGetItem", "vault", "T#acme#U#alice", "T#globex#U#alice")),
+		foreign("a foreign item hidden among fifty", "refresh", item("BatchGetItem", "vault", append(many("T#acme#U#alice", 50), "T#globex#K")...)),
+		foreign("a transaction with one foreign write", "connect", item("PutItem", "vault", "T#acme#U#alice"), item("PutItem", "vault", "T#acme#U#bob")),
+		foreign("a transaction with one foreign check", "refresh", item("PutItem", "vault", "T#acme#U#alice"), item("ConditionCheckItem", "vault", "T#globex#U#alice")),
+	}
+}
+
+func many(s string, n int) []string { return strings.Fields(strings.Repeat(s+" ", n)) }
+
+func wholeTableAttacks() []attempt {
+	var out []attempt
+	for _, r := range []string{"execute", "refresh", "connect", "directory"} {
+		out = append(out,
+			foreign("scans the vault", r, item("Scan", "vault")),
+			foreign("scans with a leading key", r, item("Scan", "vault", "T#acme#U#alice")),
+			foreign("selects by SQL", r, item("PartiQLSelect", "vault", "T#acme#U#alice")),
+			foreign("selects by SQL without a key", r, item("PartiQLSelect", "vault")),
+			foreign("exports the table", r, item("ExportTableToPointInTime", "vault")),
+			foreign("reads without leading keys", r, item("GetItem", "vault")),
+			foreign("queries without leading keys", r, item("Query", "vault")),
+			foreign("writes audit without leading keys", r, item("PutItem", "audit")),
+			foreign("queries the index of due connections", r, item("Query", "vault/index/due", "D#0")),
+			foreign("queries the index by an own key", r, item("Query", "vault/index/due", "T#acme#U#alice")),
+			foreign("reads the audit stream", r, item("GetRecords", "audit/stream/2026-01-01T00:00:00.000")),
+			foreign("opens the audit stream", r, item("GetShardIterator", "audit/stream/2026-01-01T00:00:00.000")),
+			foreign("describes the audit stream", r, item("DescribeStream", "audit/stream/2026-01-01T00:00:00.000")),
+			foreign("rewrites the audit trail", r, item("UpdateItem", "audit", "T#acme#A#2026112211")),
+			foreign("erases the audit trail", r, item("DeleteItem", "audit", "T#acme#A#2026112211")),
+			foreign("forges the chain", r, item("PutItem", "audit", "T#acme#H")),
+		)
+	}
+	return out
+}
+
+func keyAttacks(j judge) []attempt {
+	vault := func(action, context string) ask { return j.wrapped(action, "VaultKey", context) }
+	ctx := func(tenant, purpose string) string {
+		return "app=behalf env=local tenant=" + tenant + " purpose=" + purpose + " ver=1"
+	}
+	return []attempt{
+		own("opens its access token", "execute", vault("Decrypt", ctx("acme", "at"))),
+		own("opens its refresh token", "refresh", vault("Decrypt", ctx("acme", "rt"))),
+		own("makes a tenant key", "refresh", vault("GenerateDataKey", ctx("acme", "rt"))),
+		own("opens the deployment's client secret", "refresh", vault("Decrypt", ctx("_deployment", "cs"))),
+		own("opens the deployment's client secret", "connect", vault("Decrypt", ctx("_deployment", "cs"))),
+		foreign("opens a refresh token", "execute", vault("Decrypt", ctx("acme", "rt"))),
+		foreign("opens a client secret", "execute", vault("Decrypt", ctx("acme", "cs"))),
+		foreign("opens the deployment's client secret", "execute", vault("Decrypt", ctx("_deployment", "cs"))),
+		foreign("makes a tenant key", "execute", vault("GenerateDataKey", ctx("acme", "at"))),
+		foreign("opens another tenant's access token", "execute", vault("Decrypt", ctx("globex", "at"))),
+		foreign("opens another tenant's refresh token", "refresh", vault("Decrypt", ctx("globex", "rt"))),
+		foreign("opens a longer tenant's token", "connect", vault("Decrypt", ctx("acme2", "at"))),
+		foreign("makes a key of the deployment", "refresh", vault("GenerateDataKey", ctx("_deployment", "cs"))),
+		foreign("opens an access token of the deployment", "connect", vault("Decrypt", ctx("_deployment", "at"))),
+		foreign("no context", "execute", vault("Decrypt", "")),
+		foreign("no tenant", "execute", vault("Decrypt", "app=behalf env=local purpose=at ver=1")),
+		foreign("no purpose", "execute", vault("Decrypt", "app=behalf env=local tenant=acme ver=1")),
+		foreign("no version", "execute", vault("Decrypt", "app=behalf env=local tenant=acme purpose=at")),
+		foreign("another stage", "execute", vault("Decrypt", "app=behalf env=prod tenant=acme purpose=at ver=1")),
+		foreign("another app", "execute", vault("Decrypt", "app=other env=local tenant=acme purpose=at ver=1")),
+		foreign("one key too many", "execute", vault("Decrypt", ctx("acme", "at")+" x=1")),
+		foreign("a key in another case", "execute", vault("Decrypt", "app=behalf env=local Tenant=acme purpose=at ver=1")),
+		foreign("any key at all", "directory", vault("Decrypt", ctx("acme", "at"))),
+		foreign("makes any key at all", "directory", vault("GenerateDataKey", ctx("acme", "at"))),
+		foreign("hands the key on", "connect", vault("CreateGrant", ctx("acme", "at"))),
+		foreign("decrypts with the tables' key", "execute", j.wrapped("Decrypt", "TableKey", ctx("acme", "at"))),
+		foreign("decrypts with the tables' key", "refresh", j.wrapped("Decrypt", "TableKey", ctx("acme", "at"))),
+		foreign("decrypts with the tables' key", "refresh", j.wrapped("Decrypt", "TableKey", ctx("_deployment", "cs"))),
+		foreign("decrypts with the tables' key", "connect", j.wrapped("Decrypt", "TableKey", ctx("acme", "at"))),
+		foreign("decrypts with the tables' key", "connect", j.wrapped("Decrypt", "TableKey", ctx("_deployment", "cs"))),
+		foreign("signs a session", "execute", j.wrapped("Sign", "SessionKey", "")),
+		bare("opens an access token before it assumes a role", "execute", vault("Decrypt", ctx("acme", "at"))),
+		bare("opens a refresh token before it assumes a role", "refresh", vault("Decrypt", ctx("acme", "rt"))),
+		bare("signs a session", "authorizer", j.wrapped("Sign", "SessionKey", "")),
+		bare("opens anything", "admin", vault("Decrypt", ctx("acme", "at"))),
+	}
+}
+
+func functionAttacks() []attempt {
+	return []attempt{
+		bare("reads the vault before it assumes a role", "execute", item("Query", "vault", "T#acme#U#alice")),
+		bare("assumes the role that it is served by", "execute", role("sts:AssumeRole", "tenant-execute")),
+		bare("assumes the refresh role", "execute", role("sts:AssumeRole", "tenant-refresh")),
+		bare("asks for a revocation", "execute", lambda("revoke")),
+		bare("forges a refresh message", "execute", queue("SendMessage", "refresh")),
+		bare("forges a revocation message", "callback", queue("SendMessage", "revoke")),
+		bare("forges a refresh message", "scim", queue("SendMessage", "refresh")),
+		bare("reads the vault before it assumes a role", "callback", item("Query", "vault", "T#acme#U#alice")),
+		bare("reads the vault table behind the index", "refresh", item("Query", "vault", "T#acme#U#alice")),
+		bare("scans the index", "refresh", item("Scan", "vault/index/due")),
+		bare("lists a tenant's users", "authorizer", item("Query", "directory", "T#acme#AUTH")),
+		bare("reads a tenant's directory", "authorizer", item("GetItem", "directory", "T#acme#SCIM")),
+		bare("makes itself an API key", "authorizer", item("PutItem", "directory", "T#_deployment#AUTH")),
+		bare("reads a tenant's directory", "admin", item("Query", "directory", "T#acme#SCIM")),
+		bare("makes a SCIM token without the tenant's role", "admin", item("PutItem", "directory", "T#acme#AUTH")),
+		bare("reads the audit table without a chain", "audit", item("Query", "audit", "T#acme#A#2026112211")),
+		bare("reads the vault from the sealer", "audit", item("Query", "vault", "T#acme#U#alice")),
+		bare("drains the revocations", "scim", queue("ReceiveMessage", "revoke")),
+	}
+}
+
+func attempts(j judge) []attempt {
+	var out []attempt
+	for _, group := range [][]attempt{legitimate(), tenantAttacks(), principalAttacks(), wholeTableAttacks(), keyAttacks(j), functionAttacks()} {
+		out = append(out, group...)
+	}
+	return out
+}
+
+func TestAttempts_OwnIsAllowed_ForeignIsRefused(t *testing.T) {
+	t.Parallel()
+	j := judgeOf(t, load(t))
+	for _, a := range attempts(j) {
+		if _, ok := j.roles[a.role]; !ok {
+			t.Errorf("%s: there is no role %s", a.name, a.role)
+		}
+	}
+	for role := range j.roles {
+		for _, f := range attemptFaults(t, j, role) {
+			t.Error(f)
+		}
+	}
+}
+
+// attemptFaults judges the attempts of one role.
+func attemptFaults(t *testing.T, j judge, role string) []string {
+	t.Helper()
+	var faults []string
+	for _, a := range attempts(j) {
+		if a.role != role {
+			continue
+		}
+		allowed := true
+		for _, ask := range a.asks {
+			allowed = allowed && j.decide(t, a.role, a.tags, ask).Allowed
+		}
+		if allowed != a.may {
+			faults = append(faults, fmt.Sprintf("%s: %s: allowed %v", a.role, a.name, allowed))
+		}
+	}
+	return faults
+}
+
+// A permission that someone adds later must not open these: they are denied, not only not allowed.
+func TestWholeTable_TenantRoles_AreDeniedExplicitly(t *testing.T) {
+	t.Parallel()
+	j := judgeOf(t, load(t))
+	for r := range assumers {
+		for _, f := range denyFaults(t, j, r) {
+			t.Error(f)
+		}
+	}
+}
+
+func denyFaults(t *testing.T, j judge, role string) []string {
+	t.Helper()
+	var faults []string
+	for _, action := range strings.Fields("Scan PartiQLSelect PartiQLInsert PartiQLUpdate PartiQLDelete ExportTableToPointInTime DescribeStream GetRecords GetShardIterator") {
+		for _, on := range []string{"vault", "audit", "audit/stream/2026-01-01T00:00:00.000", "vault/index/due"} {
+			if !j.decide(t, role, session(role), item(action, on, "T#acme#K")).ExplicitDeny {
+				faults = append(faults, role+": "+action+" on "+on+" is not denied explicitly")
+			}
+		}
+	}
+	return faults
+}

@@ -1,0 +1,244 @@
+package policy_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// grant is what a role is meant to have: actions on the partitions of a table. It is written from the design, not from the
+// templates. '*' in a partition stands for any text. Sessions are of tenant acme and principal alice. The
+// authorizer reads the hashes of all tenants, since it learns the tenant from one, and the sealer extends the chains of all.
+type grant struct {
+	role, table string
+	actions     string
+	partitions  string
+}
+
+const (
+	all   = "GetItem Query BatchGetItem PutItem UpdateItem DeleteItem ConditionCheckItem"
+	reads = "GetItem Query BatchGetItem"
+)
+
+// meant is every item permission of every role. What is not in it must be refused.
+var meant = []grant{
+	{"tenant-execute", "vault", reads, "T#acme#U#alice T#acme#K T#acme#S"},
+	{"tenant-execute", "flow", "GetItem PutItem UpdateItem", "T#acme#U#alice"},
+	{"tenant-execute", "audit", "PutItem", "T#acme#A#*"},
+
+	{"tenant-refresh", "vault", all, "T#acme#U#* T#acme#L"},
+	{"tenant-refresh", "vault", "GetItem Query PutItem", "T#acme#K"},
+	{"tenant-refresh", "vault", "GetItem Query", "T#acme#X T#acme#S T#_deployment#X T#_deployment#K"},
+	{"tenant-refresh", "audit", "PutItem", "T#acme#A#*"},
+
+	{"tenant-connect", "vault", all, "T#acme#U#alice T#acme#K T#acme#X T#acme#L"},
+	{"tenant-connect", "vault", "GetItem Query", "T#acme#S T#_deployment#X T#_deployment#K"},
+	{"tenant-connect", "directory", "GetItem", "T#acme#D"},
+	{"tenant-connect", "flow", all, "T#acme#F#*"},
+	{"tenant-connect", "audit", "PutItem", "T#acme#A#*"},
+
+	{"tenant-directory", "directory", all, "T#acme#D T#acme#SCIM T#acme#AUTH"},
+	{"tenant-directory", "vault", reads + " UpdateItem PutItem ConditionCheckItem", "T#acme#U#* T#acme#L T#acme#S"},
+	{"tenant-directory", "vault", "DeleteItem Query", "T#acme#K T#acme#X"},
+	{"tenant-directory", "flow", "Query GetItem DeleteItem UpdateItem", "T#acme#F#*"},
+	{"tenant-directory", "audit", "PutItem Query GetItem", "T#acme#A#*"},
+	{"tenant-directory", "audit", "Query GetItem", "T#acme#H"},
+
+	{"authorizer", "directory", "GetItem", "T#*#AUTH"},
+	{"admin", "directory", "GetItem PutItem UpdateItem DeleteItem Query", "T#_deployment#D T#_deployment#AUTH"},
+	{"audit", "audit", "Query GetItem PutItem UpdateItem ConditionCheckItem", "T#*#H"},
+}
+
+// universe is the partitions that are tried in every table: own, another principal's, another tenant's, the deployment's, and
+// near misses of all of them.
+func universe() []string {
+	var out []string
+	for _, tenant := range []string{"acme", "globex", "acme2", "acm", "ACME", "_deployment", "*", ""} {
+		for _, rest := range []string{"U#alice", "U#bob", "U#_org", "U#alice2", "U#alic", "U#alice#x", "U#*", "U", "K", "K2", "X", "L", "S", "D", "SCIM", "AUTH", "F#link", "F", "A#2026112211", "A", "H", "H2"} {
+			out = append(out, "T#"+tenant+"#"+rest)
+		}
+	}
+	return append(out, "T#acme", "acme", "#", "T#globex#x#T#acme#K", "D#0")
+}
+
+// itemActions are tried on every partition; those that no role may have are among them.
+var itemActions = strings.Fields(all + " Scan BatchWriteItem PartiQLSelect PartiQLInsert PartiQLUpdate PartiQLDelete SearchVectors ExportTableToPointInTime DeleteTable UpdateTable PutResourcePolicy")
+
+var tables = []string{"vault", "directory", "flow", "audit"}
+
+func isMeant(role, table, action, partition string) bool {
+	for _, g := range meant {
+		if g.role != role || g.table != table || !slices.Contains(strings.Fields(g.actions), action) {
+			continue
+		}
+		for _, p := range strings.Fields(g.partitions) {
+			before, after, open := strings.Cut(p, "*")
+			if p == partition || open && strings.HasPrefix(partition, before) && strings.HasSuffix(partition, after) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// session is the tags that a role is assumed with in the matrix; functions' own roles have none.
+func session(role string) map[string]string {
+	switch role {
+	case "tenant-execute", "tenant-connect":
+		return tagged("acme", "alice")
+	case "tenant-refresh", "tenant-directory":
+		return tagged("acme", "")
+	}
+	return nil
+}
+
+// itemFaults compares one role with the matrix and names each difference.
+func itemFaults(t *testing.T, j judge, role string) []string {
+	t.Helper()
+	var faults []string
+	note := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }
+	tags := session(role)
+	for _, table := range tables {
+		for _, action := range itemActions {
+			if j.decide(t, role, tags, item(action, table)).Allowed {
+				note("%s: %s on %s without a key is allowed", role, action, table)
+			}
+			for _, partition := range universe() {
+				want := isMeant(role, table, action, partition)
+				if got := j.decide(t, role, tags, item(action, table, partition)).Allowed; got != want {
+					note("%s: %s on %s %s: allowed %v, meant %v", role, action, table, partition, got, want)
+				}
+				if want && j.decide(t, role, tags, item(action, table, partition, "T#initech#U#alice")).Allowed {
+					note("%s: %s on %s %s together with a foreign partition is allowed", role, action, table, partition)
+				}
+				if want && tags != nil && j.decide(t, role, nil, item(action, table, partition)).Allowed {
+					note("%s: %s on %s %s is allowed without session tags", role, action, table, partition)
+				}
+			}
+		}
+	}
+	return faults
+}
+
+func TestItems_EveryRole_MayDoWhatIsMeantAndNothingElse(t *testing.T) {
+	t.Parallel()
+	j := judgeOf(t, load(t))
+	for _, role := range slices.Sorted(maps.Keys(j.roles)) {
+		for _, f := range itemFaults(t, j, role) {
+			t.Error(f)
+		}
+	}
+}
+
+// unwraps is what each role may do with tenant keys: purposes of its own tenant by action, and of the deployment.
+var unwraps = map[string]struct{ own, deployment map[string]string }{
+	"tenant-execute": {own: map[string]string{"Decrypt": "at"}},
+	"tenant-refresh": {own: map[string]string{"Decrypt": "at rt cs", "GenerateDataKey": "at rt cs"}, deployment: map[string]string{"Decrypt": "cs"}},
+	"tenant-connect": {own: map[string]string{"Decrypt": "at rt cs", "GenerateDataKey": "at rt cs"}, deployment: map[string]string{"Decrypt": "cs"}},
+}
+
+var keyActions = strings.Fields("Decrypt GenerateDataKey GenerateDataKeyWithoutPlaintext Encrypt ReEncryptFrom ReEncryptTo CreateGrant ScheduleKeyDeletion DisableKey PutKeyPolicy Sign")
+
+// keyFaults compares one role with unwraps, for whole contexts and for contexts with one thing wrong.
+func keyFaults(t *testing.T, j judge, role string) []string {
+	t.Helper()
+	var faults []string
+	tags := session(role)
+	for _, action := range keyActions {
+		for _, tenant := range []string{"acme", "globex", "acme2", "acm", "ACME", "_deployment", "*"} {
+			for _, purpose := range []string{"at", "rt", "cs", "AT", "*"} {
+				full := []string{"app=behalf", "env=local", "tenant=" + tenant, "purpose=" + purpose, "ver=1"}
+				may := unwraps[role].own[action]
+				if tenant == "_deployment" {
+					may = unwraps[role].deployment[action]
+				}
+				want := (tenant == "acme" || tenant == "_deployment") && slices.Contains(strings.Fields(may), purpose)
+				if got := j.decide(t, role, tags, j.wrapped(action, "VaultKey", strings.Join(full, " "))).Allowed; got != want {
+					faults = append(faults, fmt.Sprintf("%s: %s %v: allowed %v, meant %v", role, action, full, got, want))
+				}
+				for _, wrong := range spoiled(full) {
+					if j.decide(t, role, tags, j.wrapped(action, "VaultKey", wrong)).Allowed {
+						faults = append(faults, fmt.Sprintf("%s: %s %s is allowed", role, action, wrong))
+					}
+				}
+				if want && j.decide(t, role, nil, j.wrapped(action, "VaultKey", strings.Join(full, " "))).Allowed {
+					faults = append(faults, fmt.Sprintf("%s: %s %v is allowed without session tags", role, action, full))
+				}
+			}
+		}
+	}
+	return faults
+}
+
+// spoiled is context with one key left out, one key more, one key in another case, or a foreign app or stage.
+func spoiled(context []string) []string {
+	out := []string{strings.Join(context, " ") + " extra=1", strings.Join(context, " ") + " principal=alice"}
+	for i, pair := range context {
+		out = append(out, strings.Join(slices.Delete(slices.Clone(context), i, i+1), " "))
+		upper := slices.Clone(context)
+		upper[i] = strings.ToUpper(pair[:1]) + pair[1:]
+		out = append(out, strings.Join(upper, " "))
+	}
+	for i, pair := range []string{"app=other", "env=prod"} {
+		foreign := slices.Clone(context)
+		foreign[i] = pair
+		out = append(out, strings.Join(foreign, " "))
+	}
+	return out
+}
+
+func TestKeys_EveryRole_UnwrapsWhatIsMeantAndNothingElse(t *testing.T) {
+	t.Parallel()
+	j := judgeOf(t, load(t))
+	for _, role := range slices.Sorted(maps.Keys(j.roles)) {
+		for _, f := range keyFaults(t, j, role) {
+			t.Error(f)
+		}
+	}
+}
+
+// assumers is which function may assume which role, and which tags it must bring.
+var assumers = map[string]struct {
+	callers, tags string
+	realTenant    bool
+}{
+	"tenant-execute":   {"authorizer", "tenant principal", true},
+	"tenant-refresh":   {"refresh revoke", "tenant", false},
+	"tenant-connect":   {"callback", "tenant principal", false},
+	"tenant-directory": {"admin scim", "tenant", false},
+}
+
+// trustFaults compares who may assume role, and with which tags, with assumers.
+func trustFaults(t *testing.T, j judge, role string) []string {
+	t.Helper()
+	a := assumers[role]
+	sets := []map[string]string{nil, tagged("acme", ""), tagged("acme", "alice"), tagged("acme", "_org"), tagged("", "alice"), tagged("_deployment", "_org"),
+		{"tenant": "", "principal": "alice"}, {"tenant": "acme", "principal": "alice", "admin": "1"}, {"tenant": "acme", "project": "x"}, {"project": "x"}}
+	var faults []string
+	for caller := range j.roles {
+		for _, tags := range sets {
+			for _, source := range []string{"", "acme"} {
+				want := slices.Contains(strings.Fields(a.callers), caller) && tags["admin"] == "" && tags["project"] == "" && (!a.realTenant || tags["tenant"] != "_deployment")
+				for _, k := range strings.Fields(a.tags) {
+					want = want && tags[k] != ""
+				}
+				if got := j.assume(t, caller, role, session(caller), tags, source); got != want {
+					faults = append(faults, fmt.Sprintf("%s assumes %s with %v (source %q): allowed %v, meant %v", caller, role, tags, source, got, want))
+				}
+			}
+		}
+	}
+	return faults
+}
+
+func TestTrust_TenantRoles_OnlyTheirFunctionsWithTheirTags(t *testing.T) {
+	t.Parallel()
+	j := judgeOf(t, load(t))
+	for role := range j.roles {
+		for _, f := range trustFaults(t, j, role) {
+			t.Error(f)
+		}
+	}
+}

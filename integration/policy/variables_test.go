@@ -1,0 +1,102 @@
+package policy_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"behalf.dev/behalf/integration/policy"
+	"behalf.dev/behalf/shared/env"
+)
+
+// required is the environment variables that each function's config requires.
+func required() map[string][]string {
+	public := []string{env.Stage, env.PublicURL, env.VaultTable, env.DirectoryTable, env.FlowTable, env.AuditTable}
+	with := func(more ...string) []string { return slices.Concat(public, more) }
+	return map[string][]string{
+		"authorizer": {env.Stage, env.PublicURL, env.DirectoryTable, env.SessionKey, env.ExecuteRole},
+		"admin":      with(env.SessionKey, env.DirectoryRole, env.RefreshFunction, env.RevokeFunction, env.RevokeQueue, env.EventBus),
+		"callback":   with(env.VaultKey, env.ConnectRole, env.EventBus),
+		"execute":    with(env.VaultKey, env.RefreshFunction),
+		"refresh":    with(env.VaultKey, env.RefreshRole, env.RefreshQueue, env.EventBus),
+		"scim":       with(env.DirectoryRole, env.RevokeQueue, env.EventBus),
+		"revoke":     with(env.VaultKey, env.RefreshRole, env.RevokeQueue, env.EventBus),
+		"audit":      {env.Stage, env.AuditTable},
+	}
+}
+
+// functionsOf returns the Lambda functions by short name.
+func functionsOf(d *policy.Deployment) map[string]policy.Resource {
+	out := map[string]policy.Resource{}
+	for _, f := range d.Of("AWS::Lambda::Function") {
+		out[strings.TrimPrefix(fmt.Sprint(f.Properties["FunctionName"]), "behalf-local-")] = f
+	}
+	return out
+}
+
+// at walks nested objects and lists; nil where the path ends early.
+func at(v any, path ...any) any {
+	for _, step := range path {
+		switch step := step.(type) {
+		case string:
+			m, _ := v.(map[string]any)
+			v = m[step]
+		case int:
+			list, _ := v.([]any)
+			if step >= len(list) {
+				return nil
+			}
+			v = list[step]
+		}
+	}
+	return v
+}
+
+func TestFunctions_Variables_AreWhatTheirConfigRequires(t *testing.T) {
+	t.Parallel()
+	functions := functionsOf(load(t))
+	if got, want := slices.Sorted(maps.Keys(functions)), slices.Sorted(maps.Keys(required())); !slices.Equal(got, want) {
+		t.Fatalf("functions %v, want %v", got, want)
+	}
+	for name, want := range required() {
+		set, _ := at(functions[name].Properties, "Environment", "Variables").(map[string]any)
+		want = append(want, env.LogLevel)
+		slices.Sort(want)
+		if got := slices.Sorted(maps.Keys(set)); !slices.Equal(got, want) {
+			t.Errorf("%s is given %v, requires %v", name, got, want)
+		}
+		for variable, value := range set {
+			if fmt.Sprint(value) == "" {
+				t.Errorf("%s: %s is empty", name, variable)
+			}
+		}
+	}
+}
+
+// A variable that names a resource names one that this deployment makes.
+func TestFunctions_Variables_PointAtOwnResources(t *testing.T) {
+	t.Parallel()
+	d := load(t)
+	known := map[string]bool{}
+	for _, r := range d.Roles() {
+		known[r.ARN] = true
+	}
+	for _, table := range d.Of("AWS::DynamoDB::GlobalTable") {
+		known[fmt.Sprint(table.Properties["TableName"])] = true
+	}
+	for name := range functionsOf(d) {
+		known["behalf-local-"+name] = true
+	}
+	for name, f := range functionsOf(d) {
+		set, _ := at(f.Properties, "Environment", "Variables").(map[string]any)
+		for variable, value := range set {
+			if s := fmt.Sprint(value); strings.HasPrefix(s, "behalf-local-") || strings.HasPrefix(s, "arn:aws:iam:") {
+				if !known[s] {
+					t.Errorf("%s: %s names %s, which is not deployed", name, variable, s)
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,85 @@
+package stack
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"os"
+	"strings"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"behalf.dev/behalf/integration/emulator"
+	"behalf.dev/behalf/shared/authn"
+	"behalf.dev/behalf/shared/dynamo"
+	"behalf.dev/behalf/shared/secret"
+	"behalf.dev/behalf/shared/secret/reveal"
+	"behalf.dev/behalf/shared/tenant"
+)
+
+// bootstrap makes the first API key, as the operator of a real deployment does with `behalf keys create`. With a data
+// directory the key stays the same between runs.
+func (s *Stack) bootstrap(ctx context.Context) error {
+	if kept, err := s.keptKey(); err != nil || kept != "" {
+		s.apiKey = kept
+		return err
+	}
+	db := dynamo.New(dynamodb.NewFromConfig(s.operatorConfig()), dynamo.Names{Directory: "behalf-local-directory"}, s.opt.Now)
+	k, text := authn.NewKey(s.ids, authn.APIKey, tenant.Deployment, "local stack", []string{"*"}, s.opt.Now())
+	if err := db.PutKeyRecord(ctx, k); err != nil {
+		return fmt.Errorf("make the first API key: %w", err)
+	}
+	s.apiKey = string(text.Reveal(reveal.Key{}))
+	if f := s.dir("api-key"); f != "" {
+		if err := os.WriteFile(f, []byte(s.apiKey+"\n"), 0o600); err != nil {
+			return fmt.Errorf("keep the API key: %w", err)
+		}
+	}
+	return nil
+}
+
+func (s *Stack) keptKey() (string, error) {
+	f := s.dir("api-key")
+	if f == "" {
+		return "", nil
+	}
+	b, err := os.ReadFile(f)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("read the API key: %w", err)
+	}
+	key := strings.TrimSpace(string(b))
+	if _, err := authn.ParseKey(secret.FromString(key)); err != nil {
+		return "", fmt.Errorf("%s does not hold an API key; delete the data directory to start over", f)
+	}
+	return key, nil
+}
+
+// registerClient makes the emulator know whatever OAuth client was just registered with Behalf, so that local use needs
+// no second step. The real providers are told on their own developer pages.
+func (s *Stack) registerClient(r *http.Request, body []byte, res events.APIGatewayProxyResponse) {
+	if r.Method != http.MethodPut || !strings.HasSuffix(r.URL.Path, "/client") || res.StatusCode != http.StatusOK {
+		return
+	}
+	var in struct {
+		ID     string `json:"client_id"`
+		Secret string `json:"client_secret"`
+	}
+	var out struct {
+		Connector   string `json:"connector"`
+		RedirectURI string `json:"redirect_uri"`
+	}
+	if json.Unmarshal(body, &in) != nil || json.Unmarshal([]byte(res.Body), &out) != nil {
+		return
+	}
+	err := s.Emulator.RegisterClient(out.Connector, emulator.ClientRegistration{ClientID: in.ID, ClientSecret: in.Secret, RedirectURIs: []string{out.RedirectURI}})
+	if err != nil && !errors.Is(err, emulator.ErrUnknownProvider) {
+		s.opt.Log.Warn("the emulator does not take this client", "connector", out.Connector, "error", err)
+	}
+}

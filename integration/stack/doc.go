@@ -1,0 +1,8 @@
+// Package stack runs all of Behalf in one process behind one port: `behalf dev`, `behalf demo` and the end-to-end tests.
+//
+// Nothing in it stands in for a function. Each one is wired by its own New and invoked through lambda.NewHandler with the
+// events that AWS would send; gateway.go plays API Gateway (routes, authorizer, authorizer cache), package localaws plays
+// the account. That account is made from the synthesised CloudFormation templates in template/, so tables, keys, roles
+// and policies are the ones that are deployed: what the local stack refuses, the deployed policy refuses. Provider
+// emulators run beside it under /emulator, and each connector is pointed at them by host override.
+package stack

@@ -1,0 +1,232 @@
+package stack
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"behalf.dev/behalf/integration/emulator"
+	"behalf.dev/behalf/integration/localaws"
+	"behalf.dev/behalf/integration/stack/template"
+	"behalf.dev/behalf/shared/apigw"
+	"behalf.dev/behalf/shared/env"
+	"behalf.dev/behalf/shared/ident"
+)
+
+const region = "us-east-1"
+
+// Options of Start. The zero value runs in memory on a free port.
+type Options struct {
+	// Port of 127.0.0.1; 0 picks a free one.
+	Port int
+	// Dir keeps state between runs; empty keeps none.
+	Dir string
+	// Connectors is a directory with the adopter's own connector folders.
+	Connectors string
+	// Log receives what functions log; nil discards it.
+	Log *slog.Logger
+	// Now is the clock of everything; nil means time.Now.
+	Now func() time.Time
+	// Getenv finds real client ids ("BEHALF_GITHUB_CLIENT_ID"); nil finds none.
+	Getenv func(string) string
+}
+
+// Stack is a running Behalf.
+type Stack struct {
+	// URL is where the API is; EmulatorURL where the provider emulators are.
+	URL, EmulatorURL string
+	// Emulator is the provider emulators, for observation.
+	Emulator *emulator.Server
+
+	opt        Options
+	ids        ident.Source
+	account    *localaws.AWS
+	deployment *localaws.Deployment
+	functions  map[string]invoker
+	server     *http.Server
+	listener   net.Listener
+	stop       context.CancelFunc
+	closing    sync.Once
+	apiKey     string
+}
+
+// Start runs a stack until Close. It is ready when Start returns.
+func Start(ctx context.Context, o Options) (*Stack, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Getenv == nil {
+		o.Getenv = func(string) string { return "" }
+	}
+	s := &Stack{opt: o, ids: ident.NewSource(o.Now, nil), functions: map[string]invoker{}}
+	if err := s.open(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func (s *Stack) open(ctx context.Context) error {
+	if err := s.listen(ctx); err != nil {
+		return err
+	}
+	if err := s.openAccount(); err != nil {
+		return err
+	}
+	var err error
+	if s.Emulator, err = emulator.New(emulator.Options{Now: s.opt.Now, BaseURL: s.EmulatorURL, Dir: s.dir("emulator"), Logger: s.opt.Log}); err != nil {
+		return fmt.Errorf("start the provider emulators: %w", err)
+	}
+	extra, err := s.extra()
+	if err != nil {
+		return err
+	}
+	if err := s.install(extra); err != nil {
+		return err
+	}
+	if err := s.bootstrap(ctx); err != nil {
+		return err
+	}
+	run, stop := context.WithCancel(context.WithoutCancel(ctx))
+	s.stop = stop
+	s.account.Start(run)
+	s.server = &http.Server{Handler: s.handler(), ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 64 << 10}
+	go func() {
+		if err := s.server.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+			s.opt.Log.Error("the local stack stopped serving", "error", err)
+		}
+	}()
+	return nil
+}
+
+func (s *Stack) listen(ctx context.Context) error {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(s.opt.Port)))
+	if err != nil {
+		return fmt.Errorf("port %d of 127.0.0.1 cannot be used (another stack running? --port 0 picks a free one): %w", s.opt.Port, err)
+	}
+	s.listener = l
+	s.URL = "http://" + l.Addr().String()
+	s.EmulatorURL = s.URL + "/emulator"
+	return nil
+}
+
+// openAccount makes the AWS account from the synthesised templates.
+func (s *Stack) openAccount() error {
+	dir := s.dir("aws")
+	if dir != "" {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return fmt.Errorf("make the data directory: %w", err)
+		}
+	}
+	var err error
+	if s.account, err = localaws.New(localaws.Options{Now: s.opt.Now, Region: region, Dir: dir, Logger: s.opt.Log}); err != nil {
+		return err
+	}
+	stacks, err := template.Stacks()
+	if err != nil {
+		return err
+	}
+	if s.deployment, err = s.account.LoadTemplates(stacks); err != nil {
+		return fmt.Errorf("deploy the templates: %w", err)
+	}
+	return nil
+}
+
+func (s *Stack) dir(name string) string {
+	if s.opt.Dir == "" {
+		return ""
+	}
+	return filepath.Join(s.opt.Dir, name)
+}
+
+// extra is what the templates cannot know: our address, and that providers are emulated on loopback.
+func (s *Stack) extra() (map[string]string, error) {
+	hosts := map[string]map[string]string{
+		"github":     {"web": s.EmulatorURL + "/github", "api": s.EmulatorURL + "/github/api"},
+		"slack":      {"web": s.EmulatorURL + "/slack"},
+		"salesforce": {"login": s.EmulatorURL + "/salesforce", "instance": s.EmulatorURL + "/salesforce/instances"},
+	}
+	for connector := range hosts {
+		if s.realClient(connector) != "" { // the real provider then
+			delete(hosts, connector)
+		}
+	}
+	b, err := json.Marshal(hosts)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]string{env.PublicURL: s.URL, env.ConnectorHosts: string(b), env.AllowPrivateHosts: "true"}
+	if s.opt.Connectors != "" {
+		out[env.ConnectorsDir] = s.opt.Connectors
+	}
+	return out, nil
+}
+
+// realClient is the client id of a real OAuth app for a connector, from the environment.
+func (s *Stack) realClient(connector string) string {
+	return s.opt.Getenv("BEHALF_" + strings.ToUpper(connector) + "_CLIENT_ID")
+}
+
+// authorizerTTL is that of the deployed API.
+const authorizerTTL = 60 * time.Second
+
+func (s *Stack) handler() http.Handler {
+	g := &gateway{routes: compile(apigw.Routes()), functions: map[apigw.Function]invoker{}, authorize: s.functions["authorizer"], newID: func() string { return s.ids.New("req") },
+		log: s.opt.Log, cache: authorizerCache{ttl: authorizerTTL, now: s.opt.Now, m: map[string]cached{}}, observe: s.registerClient}
+	for _, f := range []apigw.Function{apigw.Admin, apigw.Callback, apigw.Execute, apigw.SCIM} {
+		g.functions[f] = s.functions[string(f)]
+	}
+	emu := http.StripPrefix("/emulator", s.Emulator)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/emulator" || strings.HasPrefix(r.URL.Path, "/emulator/") {
+			emu.ServeHTTP(w, r)
+			return
+		}
+		g.ServeHTTP(w, r)
+	})
+}
+
+// APIKey is an API key with all permissions.
+func (s *Stack) APIKey() string { return s.apiKey }
+
+// Account is the embedded AWS account, for observation and faults.
+func (s *Stack) Account() *localaws.AWS { return s.account }
+
+// Drain waits until no queue, stream or schedule has anything under way.
+func (s *Stack) Drain(ctx context.Context) error { return s.account.Drain(ctx) }
+
+// Close stops serving, lets what is under way end, and writes state that is to be kept.
+func (s *Stack) Close() (err error) {
+	s.closing.Do(func() {
+		if s.server != nil {
+			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+			defer cancel()
+			err = errors.Join(err, s.server.Shutdown(ctx))
+		} else if s.listener != nil {
+			err = errors.Join(err, s.listener.Close())
+		}
+		if s.stop != nil {
+			s.stop()
+		}
+		if s.account != nil {
+			err = errors.Join(err, s.account.Close())
+		}
+		if s.Emulator != nil {
+			err = errors.Join(err, s.Emulator.Close())
+		}
+	})
+	return err
+}

@@ -1,0 +1,214 @@
+package apigw
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"behalf.dev/behalf/shared/fault"
+)
+
+// MaxBody bounds a request body in bytes; API Gateway itself stops at 10 MB.
+const MaxBody = 1 << 20
+
+// Request is one HTTP request, read strictly.
+type Request struct {
+	event events.APIGatewayProxyRequest
+	query url.Values
+}
+
+// NewRequest wraps an event.
+func NewRequest(e events.APIGatewayProxyRequest) *Request {
+	q := url.Values{}
+	for k, v := range e.MultiValueQueryStringParameters {
+		q[k] = v
+	}
+	if len(q) == 0 {
+		for k, v := range e.QueryStringParameters {
+			q.Set(k, v)
+		}
+	}
+	return &Request{e, q}
+}
+
+// Method is the HTTP method.
+func (r *Request) Method() string { return r.event.HTTPMethod }
+
+// Resource is the route's pattern, as in Routes.
+func (r *Request) Resource() string { return r.event.Resource }
+
+// Names reports whether the route has a path parameter of that name.
+func (r *Request) Names(param string) bool { _, ok := r.event.PathParameters[param]; return ok }
+
+// ID is API Gateway's request id.
+func (r *Request) ID() string { return r.event.RequestContext.RequestID }
+
+// Path is the value of a path parameter, decoded; API Gateway hands it over as it stood in the URL.
+func (r *Request) Path(name string) (string, error) {
+	raw := r.event.PathParameters[name]
+	s, err := url.PathUnescape(raw)
+	if err != nil {
+		return "", fault.Invalid(name, "the path is not properly escaped")
+	}
+	return s, nil
+}
+
+// Header is the first value of a header, by any case.
+func (r *Request) Header(name string) string {
+	for k, v := range r.event.MultiValueHeaders {
+		if strings.EqualFold(k, name) && len(v) > 0 {
+			return v[0]
+		}
+	}
+	for k, v := range r.event.Headers {
+		if strings.EqualFold(k, name) {
+			return v
+		}
+	}
+	return ""
+}
+
+// Cookie is the value of a cookie, empty when there is none.
+func (r *Request) Cookie(name string) string {
+	h := http.Request{Header: http.Header{"Cookie": {r.Header("Cookie")}}}
+	c, err := h.Cookie(name)
+	if err != nil {
+		return ""
+	}
+	return c.Value
+}
+
+// Query is all query parameters, decoded.
+func (r *Request) Query() url.Values { return r.query }
+
+// Only fails on a query parameter that is not allowed, or is given twice.
+func (r *Request) Only(allowed ...string) error {
+	for k, v := range r.query {
+		if !slices.Contains(allowed, k) {
+			if len(allowed) == 0 {
+				return fault.Invalid(k, "this request takes no query parameters, and has %q", clip(k))
+			}
+			return fault.Invalid(k, "unknown parameter %q; known are %s", clip(k), strings.Join(allowed, ", "))
+		}
+		if len(v) > 1 {
+			return fault.Invalid(k, "parameter %q is given %d times", k, len(v))
+		}
+	}
+	return nil
+}
+
+// Limit reads the parameter "limit": 1 to most, fallback when absent.
+func (r *Request) Limit(fallback, most int) (int, error) {
+	s := r.query.Get("limit")
+	if s == "" {
+		return fallback, nil
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 1 || n > most {
+		return 0, fault.Invalid("limit", "limit is a number from 1 to %d", most)
+	}
+	return n, nil
+}
+
+// Body is the raw body.
+func (r *Request) Body() ([]byte, error) {
+	b := []byte(r.event.Body)
+	if r.event.IsBase64Encoded {
+		var err error
+		if b, err = base64.StdEncoding.DecodeString(r.event.Body); err != nil {
+			return nil, fault.New(fault.InvalidInput, "the body cannot be read").WithCause(err)
+		}
+	}
+	if len(b) > MaxBody {
+		return nil, fault.New(fault.InvalidInput, "the body is larger than %d bytes", MaxBody)
+	}
+	return b, nil
+}
+
+// JSON decodes the body into a struct: exactly one JSON object, no unknown and no repeated member, each named in the
+// error with its JSON pointer.
+func (r *Request) JSON(into any) error {
+	b, err := r.Body()
+	if err != nil {
+		return err
+	}
+	if len(bytes.TrimSpace(b)) == 0 {
+		return fault.New(fault.InvalidInput, "the body is empty; send a JSON object")
+	}
+	if err := repeated(b); err != nil {
+		return err
+	}
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		return badJSON(err)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return fault.New(fault.InvalidInput, "the body holds more than one JSON value")
+	}
+	return nil
+}
+
+func badJSON(err error) error {
+	var te *json.UnmarshalTypeError
+	if errors.As(err, &te) {
+		if te.Field == "" {
+			return fault.New(fault.InvalidInput, "the body must be a JSON object, not %s", te.Value)
+		}
+		return fault.Invalid("/"+strings.ReplaceAll(te.Field, ".", "/"), "%s has the wrong type: %s", te.Field, te.Value)
+	}
+	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
+		name = clip(strings.Trim(name, `"`))
+		return fault.Invalid("/"+name, "unknown field %q", name)
+	}
+	return fault.New(fault.InvalidInput, "the body is not valid JSON").WithCause(err)
+}
+
+// repeated fails on an object that names a member twice at the top level: decoders differ in which one counts, and a
+// check must not read another value than the code behind it.
+func repeated(b []byte) error {
+	d := json.NewDecoder(bytes.NewReader(b))
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return nil // not an object; the decoder proper says so
+	}
+	seen := map[string]bool{}
+	for d.More() {
+		t, err := d.Token()
+		if err != nil {
+			return nil
+		}
+		name := strings.ToLower(fmt.Sprint(t)) // encoding/json matches members by any case
+		if seen[name] {
+			return fault.Invalid("/"+clip(name), "field %q is given twice", clip(name))
+		}
+		seen[name] = true
+		var skip json.RawMessage
+		if d.Decode(&skip) != nil {
+			return nil
+		}
+	}
+	return nil
+}
+
+func clip(s string) string {
+	if len(s) > 60 {
+		return strings.ToValidUTF8(s[:60], "") + "…"
+	}
+	return s
+}
+
+// Authorizer is a value that our authorizer put into the request's context.
+func (r *Request) Authorizer(name string) string {
+	s, _ := r.event.RequestContext.Authorizer[name].(string)
+	return s
+}

@@ -1,0 +1,86 @@
+package apigw
+
+import "net/http"
+
+// Function is a deployable, named as its folder under functions/.
+type Function string
+
+// The functions that answer HTTP routes.
+const (
+	Admin    Function = "admin"
+	Callback Function = "callback"
+	Execute  Function = "execute"
+	SCIM     Function = "scim"
+)
+
+// Auth says which credential a route asks of its caller.
+type Auth string
+
+// The kinds of caller.
+const (
+	None    Auth = "none"    // browser, provider or anyone
+	Key     Auth = "key"     // back end of the SaaS: API key
+	Session Auth = "session" // agent: session token
+	SCIMKey Auth = "scim"    // identity provider: SCIM token of one tenant
+)
+
+// Route is one method and path of the HTTP API. Path uses API Gateway's notation: {name} is one segment, {name+} the rest.
+type Route struct {
+	Method   string
+	Path     string
+	Function Function
+	Auth     Auth
+	// Permission is what an API key needs; empty for other callers.
+	Permission string
+}
+
+// Routes is the HTTP API: the CDK app deploys it, the local stack serves it, the OpenAPI document must cover it.
+func Routes() []Route {
+	const get, put, post, del = http.MethodGet, http.MethodPut, http.MethodPost, http.MethodDelete
+	return []Route{
+		{get, "/healthz", Admin, None, ""},
+		{get, "/openapi.json", Admin, None, ""},
+		{get, "/.well-known/jwks.json", Admin, None, ""},
+
+		{get, "/v1/tenants", Admin, Key, "tenants:read"},
+		{put, "/v1/tenants/{tenant}", Admin, Key, "tenants:write"},
+		{get, "/v1/tenants/{tenant}", Admin, Key, "tenants:read"},
+		{del, "/v1/tenants/{tenant}", Admin, Key, "tenants:write"},
+		{post, "/v1/tenants/{tenant}/scim-tokens", Admin, Key, "tenants:write"},
+		{get, "/v1/tenants/{tenant}/scim-tokens", Admin, Key, "tenants:read"},
+		{del, "/v1/tenants/{tenant}/scim-tokens/{token}", Admin, Key, "tenants:write"},
+		{post, "/v1/api-keys", Admin, Key, "keys:write"},
+		{get, "/v1/api-keys", Admin, Key, "keys:read"},
+		{del, "/v1/api-keys/{key}", Admin, Key, "keys:write"},
+		{get, "/v1/connectors", Admin, Key, "connectors:read"},
+		{get, "/v1/connectors/{connector}", Admin, Key, "connectors:read"},
+		{post, "/v1/sessions", Admin, Key, "sessions:write"},
+		{get, "/v1/tenants/{tenant}/connections", Admin, Key, "connections:read"},
+		{get, "/v1/tenants/{tenant}/connections/{connection}", Admin, Key, "connections:read"},
+		{del, "/v1/tenants/{tenant}/connections/{connection}", Admin, Key, "connections:write"},
+		{post, "/v1/tenants/{tenant}/connections/{connection}/refresh", Admin, Key, "connections:write"},
+		{post, "/v1/tenants/{tenant}/connections/{connection}/pause", Admin, Key, "connections:write"},
+		{post, "/v1/tenants/{tenant}/connections/{connection}/resume", Admin, Key, "connections:write"},
+		{del, "/v1/tenants/{tenant}/principals/{principal}", Admin, Key, "connections:write"},
+		{get, "/v1/tenants/{tenant}/audit", Admin, Key, "audit:read"},
+
+		{put, "/v1/connectors/{connector}/client", Callback, Key, "clients:write"},
+		{get, "/v1/connectors/{connector}/client", Callback, Key, "clients:read"},
+		{del, "/v1/connectors/{connector}/client", Callback, Key, "clients:write"},
+		{put, "/v1/tenants/{tenant}/connectors/{connector}/client", Callback, Key, "clients:write"},
+		{get, "/v1/tenants/{tenant}/connectors/{connector}/client", Callback, Key, "clients:read"},
+		{del, "/v1/tenants/{tenant}/connectors/{connector}/client", Callback, Key, "clients:write"},
+		{post, "/v1/connect-links", Callback, Key, "connections:write"},
+		{get, "/v1/connect-links/{link}", Callback, Key, "connections:read"},
+		{post, "/v1/connect-links/{link}/confirm", Callback, Key, "connections:write"},
+		{get, "/connect/{link}", Callback, None, ""},
+		{post, "/connect/{link}", Callback, None, ""},
+		{get, "/oauth/callback", Callback, None, ""},
+		{get, "/oauth/callback/{context}", Callback, None, ""},
+
+		{get, "/v1/tools", Execute, Session, ""},
+		{post, "/v1/execute", Execute, Session, ""},
+
+		{"ANY", "/scim/v2/{proxy+}", SCIM, SCIMKey, ""},
+	}
+}

@@ -1,0 +1,78 @@
+package audit
+
+import (
+	"context"
+	"time"
+
+	"behalf.dev/behalf/shared/tenant"
+)
+
+// Kind says what a record is about.
+type Kind string
+
+// The kinds of record.
+const (
+	ExecutionIntent      Kind = "execution.intent"
+	ExecutionOutcome     Kind = "execution.outcome"
+	ExecutionRefused     Kind = "execution.refused"
+	SessionCreated       Kind = "session.created"
+	LinkCreated          Kind = "connect_link.created"
+	LinkRefused          Kind = "connect_link.refused"
+	GrantCreated         Kind = "grant.created"
+	ConnectionRefreshed  Kind = "connection.refreshed"
+	ConnectionReauthNeed Kind = "connection.reauthorization_required"
+	ConnectionPaused     Kind = "connection.paused"
+	ConnectionResumed    Kind = "connection.resumed"
+	ConnectionRevoked    Kind = "connection.revoked"
+	ProviderRevocation   Kind = "connection.provider_revocation"
+	PrincipalSuspended   Kind = "principal.suspended"
+	PrincipalRestored    Kind = "principal.restored"
+	TenantCreated        Kind = "tenant.created"
+	TenantDeleted        Kind = "tenant.deleted"
+	ClientChanged        Kind = "client.changed"
+)
+
+// Record is one audit row. It never holds a credential or a tool's input: inputs are identified by their SHA-256.
+type Record struct {
+	// ID is unique and sorts by time: "aud_" and 26 characters.
+	ID     string    `json:"id"`
+	Kind   Kind      `json:"kind"`
+	Time   time.Time `json:"time"`
+	Tenant tenant.ID `json:"tenant"`
+
+	Principal  string   `json:"principal,omitempty"`
+	Connector  string   `json:"connector,omitempty"`
+	Connection string   `json:"connection_id,omitempty"`
+	Grant      string   `json:"grant_id,omitempty"`
+	Scopes     []string `json:"scopes,omitempty"`
+	// Generation is the token generation in force.
+	Generation uint64 `json:"generation,omitempty"`
+
+	Session   string `json:"session_id,omitempty"`
+	Agent     string `json:"agent,omitempty"`
+	Run       string `json:"run_id,omitempty"`
+	Execution string `json:"execution_id,omitempty"`
+	Tool      string `json:"tool,omitempty"`
+	Effect    string `json:"effect,omitempty"`
+	// InputSHA256 is the hex digest of the canonical input.
+	InputSHA256 string `json:"input_sha256,omitempty"`
+
+	// Outcome is "succeeded", "failed" or "unknown"; Code is the error code of a failure.
+	Outcome string `json:"outcome,omitempty"`
+	Code    string `json:"code,omitempty"`
+	// Reason is why, in machine words.
+	Reason         string `json:"reason,omitempty"`
+	ProviderStatus int    `json:"provider_status,omitempty"`
+	// DurationMS is how long the provider took, in milliseconds.
+	DurationMS int64 `json:"duration_ms,omitempty"`
+	// By is who caused it on the control plane: an API key id, "scim", "sweep".
+	By string `json:"by,omitempty"`
+	// RequestID ties the record to the logs.
+	RequestID string `json:"request_id,omitempty"`
+}
+
+// Recorder makes records durable. Record returns only after the write is acknowledged; an error means that nothing may
+// be done on the strength of the record.
+type Recorder interface {
+	Record(ctx context.Context, r Record) error
+}

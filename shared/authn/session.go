@@ -1,0 +1,198 @@
+package authn
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/sha256"
+	"encoding/asn1"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"math/big"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"behalf.dev/behalf/shared/fault"
+	"behalf.dev/behalf/shared/secret"
+	"behalf.dev/behalf/shared/secret/reveal"
+	"behalf.dev/behalf/shared/tenant"
+)
+
+// Limits of a session's life.
+const (
+	DefaultSessionTTL = 15 * time.Minute
+	MaxSessionTTL     = time.Hour
+	minSessionTTL     = time.Minute
+	// tokenType keeps a session token from being taken for any other JWT (RFC 8725, section 3.11).
+	tokenType = "behalf-session+jwt"
+	audience  = "behalf:agent"
+	maxToken  = 8 << 10
+	leeway    = 5 * time.Second
+)
+
+// Session is what one agent run may do: act for one principal of one tenant, with the named connectors and tools.
+type Session struct {
+	ID string
+	tenant.Scope
+	// Connectors and Tools limit the session; empty means all that the principal has connected.
+	Connectors, Tools []string
+	// Agent names the agent; Run the run, for the audit trail.
+	Agent, Run string
+	Expires    time.Time
+}
+
+// Allows reports whether the session may use the tool of the connector.
+func (s Session) Allows(connector, tool string) bool {
+	return (len(s.Connectors) == 0 || slices.Contains(s.Connectors, connector)) && (len(s.Tools) == 0 || slices.Contains(s.Tools, tool))
+}
+
+// TTL checks a requested life in seconds; zero asks for the default. It returns fault.InvalidInput.
+func TTL(field string, seconds int) (time.Duration, error) {
+	d := time.Duration(seconds) * time.Second
+	switch {
+	case seconds == 0:
+		return DefaultSessionTTL, nil
+	case d < minSessionTTL || d > MaxSessionTTL:
+		return 0, fault.Invalid(field, "a session lives 60 to 3600 seconds")
+	}
+	return d, nil
+}
+
+type claims struct {
+	Issuer     string   `json:"iss"`
+	Audience   string   `json:"aud"`
+	Subject    string   `json:"sub"`
+	Tenant     string   `json:"tid"`
+	Session    string   `json:"sid"`
+	Actor      actor    `json:"act"`
+	Run        string   `json:"run_id,omitempty"`
+	Connectors []string `json:"connectors,omitempty"`
+	Tools      []string `json:"tools,omitempty"`
+	Issued     int64    `json:"iat"`
+	NotBefore  int64    `json:"nbf"`
+	Expires    int64    `json:"exp"`
+}
+
+// actor is RFC 8693's act claim: the agent acts, the subject is acted for.
+type actor struct {
+	Subject string `json:"sub"`
+}
+
+// Signer signs with the deployment's session key.
+type Signer interface {
+	// SignDigest returns the ASN.1 ECDSA signature of a SHA-256 digest.
+	SignDigest(ctx context.Context, digest []byte) ([]byte, error)
+	// PublicKey returns the public half and its key id.
+	PublicKey(ctx context.Context) (*ecdsa.PublicKey, string, error)
+}
+
+// Mint signs a token for s. issuer is the deployment's public URL.
+func Mint(ctx context.Context, signer Signer, issuer string, s Session, now time.Time) (secret.Text, error) {
+	_, kid, err := signer.PublicKey(ctx)
+	if err != nil {
+		return secret.Text{}, fmt.Errorf("read the session key: %w", err)
+	}
+	head, err := json.Marshal(map[string]string{"alg": "ES256", "typ": tokenType, "kid": kid})
+	if err != nil {
+		return secret.Text{}, err
+	}
+	body, err := json.Marshal(claims{Issuer: issuer, Audience: audience, Subject: string(s.Principal), Tenant: string(s.Tenant), Session: s.ID,
+		Actor: actor{s.Agent}, Run: s.Run, Connectors: s.Connectors, Tools: s.Tools, Issued: now.Unix(), NotBefore: now.Unix(), Expires: s.Expires.Unix()})
+	if err != nil {
+		return secret.Text{}, err
+	}
+	b64 := base64.RawURLEncoding
+	input := b64.EncodeToString(head) + "." + b64.EncodeToString(body)
+	digest := sha256.Sum256([]byte(input))
+	der, err := signer.SignDigest(ctx, digest[:])
+	if err != nil {
+		return secret.Text{}, fmt.Errorf("sign the session: %w", err)
+	}
+	raw, err := rawSignature(der)
+	if err != nil {
+		return secret.Text{}, err
+	}
+	return secret.FromString(input + "." + b64.EncodeToString(raw)), nil
+}
+
+// rawSignature turns KMS's ASN.1 form into JWS's r‖s (RFC 7518, section 3.4).
+func rawSignature(der []byte) ([]byte, error) {
+	var sig struct{ R, S *big.Int }
+	if rest, err := asn1.Unmarshal(der, &sig); err != nil || len(rest) > 0 {
+		return nil, fmt.Errorf("the signature is not ASN.1: %w", err)
+	}
+	out := make([]byte, 64)
+	sig.R.FillBytes(out[:32])
+	sig.S.FillBytes(out[32:])
+	return out, nil
+}
+
+// Verifier checks session tokens against the deployment's public keys, by key id.
+type Verifier struct {
+	Issuer string
+	Keys   map[string]*ecdsa.PublicKey
+	Now    func() time.Time
+}
+
+// Verify returns the session that token stands for. Every failure is fault.Unauthenticated; only expiry is told apart,
+// because the caller can act on it.
+func (v Verifier) Verify(token secret.Text) (Session, error) {
+	bad := fault.New(fault.Unauthenticated, "the session token is not valid; create one with POST /v1/sessions")
+	text := string(token.Reveal(reveal.Key{}))
+	if len(text) > maxToken || strings.Count(text, ".") != 2 {
+		return Session{}, bad
+	}
+	// The allowed algorithms are fixed here, so the token cannot choose "none" or HMAC (RFC 8725, section 3.1).
+	jws, err := jose.ParseSignedCompact(text, []jose.SignatureAlgorithm{jose.ES256})
+	if err != nil {
+		return Session{}, bad.WithCause(err)
+	}
+	h := jws.Signatures[0].Protected
+	key, ok := v.Keys[h.KeyID]
+	if !ok || h.ExtraHeaders[jose.HeaderType] != tokenType {
+		return Session{}, bad
+	}
+	payload, err := jws.Verify(key)
+	if err != nil {
+		return Session{}, bad.WithCause(err)
+	}
+	var c claims
+	if err := json.Unmarshal(payload, &c); err != nil {
+		return Session{}, bad.WithCause(err)
+	}
+	return v.session(c, bad)
+}
+
+func (v Verifier) session(c claims, bad *fault.Error) (Session, error) {
+	now := v.Now()
+	exp := time.Unix(c.Expires, 0)
+	switch {
+	case c.Issuer != v.Issuer || c.Audience != audience || c.Session == "":
+		return Session{}, bad
+	case now.Add(leeway).Before(time.Unix(c.NotBefore, 0)) || exp.Sub(time.Unix(c.Issued, 0)) > MaxSessionTTL:
+		return Session{}, bad
+	case !now.Before(exp):
+		return Session{}, fault.New(fault.Unauthenticated, "the session expired at %s; create a new one with POST /v1/sessions", exp.UTC().Format(time.RFC3339))
+	}
+	t, err := tenant.Parse("tid", c.Tenant)
+	if err != nil {
+		return Session{}, bad.WithCause(err)
+	}
+	p, err := tenant.ParsePrincipal("sub", c.Subject)
+	if err != nil {
+		return Session{}, bad.WithCause(err)
+	}
+	return Session{ID: c.Session, Scope: tenant.Scope{Tenant: t, Principal: p}, Connectors: c.Connectors, Tools: c.Tools, Agent: c.Actor.Subject, Run: c.Run, Expires: exp}, nil
+}
+
+// JWKS is the public key set document (RFC 7517, section 5).
+func JWKS(keys map[string]*ecdsa.PublicKey) ([]byte, error) {
+	set := jose.JSONWebKeySet{Keys: []jose.JSONWebKey{}}
+	for kid, k := range keys {
+		set.Keys = append(set.Keys, jose.JSONWebKey{Key: k, KeyID: kid, Algorithm: string(jose.ES256), Use: "sig"})
+	}
+	return json.Marshal(set)
+}

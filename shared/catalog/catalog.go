@@ -1,0 +1,136 @@
+package catalog
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"behalf.dev/behalf/shared/fault"
+)
+
+// Catalog is a set of connectors. It does not change and is safe for concurrent use.
+type Catalog struct {
+	byID map[string]*Connector
+}
+
+// Option changes how Load works.
+type Option func(*options)
+
+type options struct{ hosts Hosts }
+
+// WithHosts replaces base URLs, for a local stack or a gateway. Naming a connector or host that is not there is an error.
+func WithHosts(h Hosts) Option { return func(o *options) { o.hosts = h } }
+
+// Load reads every folder of fsys that holds a connector.yaml; other folders are left alone. Manifests are read and
+// checked now, tools at first use. The error lists every problem with file and line.
+func Load(fsys fs.FS, opts ...Option) (*Catalog, error) {
+	var o options
+	for _, opt := range opts {
+		opt(&o)
+	}
+	files, err := fs.Glob(fsys, "*/"+manifestFile)
+	if err != nil {
+		return nil, fmt.Errorf("list connectors: %w", err)
+	}
+	c := &Catalog{byID: map[string]*Connector{}}
+	var problems []error
+	for _, file := range files {
+		folder := path.Dir(file)
+		conn, err := loadConnector(fsys, folder, o.hosts[folder])
+		if err != nil {
+			problems = append(problems, err)
+		}
+		c.byID[folder] = conn
+	}
+	for id := range o.hosts {
+		if _, ok := c.byID[id]; !ok {
+			problems = append(problems, fmt.Errorf("host override names connector %q, which is not in the catalog", id))
+		}
+	}
+	if err := errors.Join(problems...); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+const (
+	manifestFile = "connector.yaml"
+	toolsFile    = "tools.yaml"
+)
+
+// Merge is the catalog of both, for connectors of an adopter beside ours. An id in both is an error: which one a stored
+// connection means must not depend on the order of a list.
+func Merge(a, b *Catalog) (*Catalog, error) {
+	c := &Catalog{byID: maps.Clone(a.byID)}
+	for id, conn := range b.byID {
+		if _, clash := c.byID[id]; clash {
+			return nil, fmt.Errorf("connector %q is in both catalogs; rename one folder and its id", id)
+		}
+		c.byID[id] = conn
+	}
+	return c, nil
+}
+
+// Connector finds a connector by id; fault.NotFound when there is none.
+func (c *Catalog) Connector(id string) (*Connector, error) {
+	if conn, ok := c.byID[id]; ok {
+		return conn, nil
+	}
+	return nil, fault.New(fault.NotFound, "there is no connector %q; the connectors are %s", clip(id, 64), strings.Join(c.ids(), ", "))
+}
+
+func (c *Catalog) ids() []string { return slices.Sorted(maps.Keys(c.byID)) }
+
+// Connectors lists the connectors, sorted by id.
+func (c *Catalog) Connectors() []*Connector {
+	list := make([]*Connector, 0, len(c.byID))
+	for _, id := range c.ids() {
+		list = append(list, c.byID[id])
+	}
+	return list
+}
+
+// Tool finds a tool and its connector by the tool's name; fault.NotFound when there is none. The name up to its first
+// underscore is the connector's id, so only that connector's tools are read.
+func (c *Catalog) Tool(name string) (*Connector, *Tool, error) {
+	id, _, _ := strings.Cut(name, "_")
+	conn, ok := c.byID[id]
+	if !ok {
+		return nil, nil, fault.New(fault.NotFound, "there is no tool %q: no connector is called %q", clip(name, 64), clip(id, 64))
+	}
+	tools, err := conn.Tools()
+	if err != nil {
+		return nil, nil, err
+	}
+	i, found := slices.BinarySearchFunc(tools, name, func(t *Tool, n string) int { return strings.Compare(t.Name, n) })
+	if !found {
+		return nil, nil, fault.New(fault.NotFound, "connector %s has no tool %q", id, clip(name, 64))
+	}
+	return conn, tools[i], nil
+}
+
+// Tools lists the connector's tools, sorted by name. The first call reads and checks tools.yaml; its error is kept. A
+// connector without that file has no tools.
+func (c *Connector) Tools() ([]*Tool, error) {
+	c.toolOnce.Do(func() { c.tools, c.toolErr = loadTools(c) })
+	return slices.Clone(c.tools), c.toolErr
+}
+
+// Verify reads and compiles everything that is otherwise lazy. For tests, and for the check command of an adopter.
+func (c *Catalog) Verify() error {
+	var problems []error
+	for _, conn := range c.Connectors() {
+		tools, err := conn.Tools()
+		problems = append(problems, err)
+		for _, t := range tools {
+			if _, err := t.compile(); err != nil {
+				problems = append(problems, fmt.Errorf("input schema of %s: %w", t.Name, err))
+			}
+		}
+	}
+	return errors.Join(problems...)
+}

@@ -1,0 +1,185 @@
+package catalog
+
+import (
+	"io/fs"
+	"net/http"
+	"net/url"
+	"sync"
+)
+
+// Connector is one provider. It does not change after Load and is safe for concurrent use.
+type Connector struct {
+	ID, Name, Description, DocsURL string
+
+	// ClientAuth and PKCE are stated by the manifest and never probed: a probe sends a one-time code twice.
+	ClientAuth ClientAuth
+	PKCE       PKCE
+	Scopes     Scopes
+	Rotation   Rotation
+	Expiry     Expiry
+	// APIAuth says how an API call carries the access token.
+	APIAuth AuthHeader
+
+	m        manifest
+	hosts    map[string]host
+	urls     map[string]template // authorize, token, api, identity, introspect, revoke
+	fsys     fs.FS
+	toolOnce sync.Once
+	tools    []*Tool
+	toolErr  error
+}
+
+// ClientAuth is how the OAuth client proves itself at the token endpoint (RFC 6749, section 2.3.1; names of RFC 7591).
+type ClientAuth string
+
+// The client authentication methods.
+const (
+	ClientAuthBasic ClientAuth = "client_secret_basic"
+	ClientAuthPost  ClientAuth = "client_secret_post"
+	ClientAuthNone  ClientAuth = "none"
+)
+
+// PKCE says whether to send a code challenge (RFC 7636, S256).
+type PKCE string
+
+// The PKCE policies: the provider demands it, accepts it, or rejects it.
+const (
+	PKCERequired PKCE = "required"
+	PKCEUse      PKCE = "use"
+	PKCENever    PKCE = "never"
+)
+
+// Rotation is what a refresh does to the tokens before it.
+type Rotation struct {
+	Class RotationClass
+	// GraceSeconds is how long a used refresh token still works; only class grace has one.
+	GraceSeconds int
+	// OldAccessTokenDies tells that calls in flight during a refresh see one 401: retry with the new token, do not refresh.
+	OldAccessTokenDies bool
+	// KeepAliveSeconds is how long after the last refresh an idle connection is refreshed, to stay below the provider's
+	// idle limit; 0 means that there is none.
+	KeepAliveSeconds int
+	// AbsoluteMaxSeconds is how long after consent a grant dies whatever is done; 0 means no such limit.
+	AbsoluteMaxSeconds int
+}
+
+// RotationClass decides lease and retry of a refresh.
+type RotationClass string
+
+// The rotation classes: no refresh token at all; the refresh token stays the same; the used one works for GraceSeconds
+// more; the used one is dead at once.
+const (
+	RotationNone   RotationClass = "none"
+	RotationStatic RotationClass = "static"
+	RotationGrace  RotationClass = "grace"
+	RotationStrict RotationClass = "strict"
+)
+
+// Expiry is how the lifetime of an access token is known.
+type Expiry struct {
+	Mode ExpiryMode
+	// Seconds is the declared lifetime: of mode fixed, and of mode introspect until the introspection answered.
+	Seconds int
+}
+
+// ExpiryMode names where the lifetime comes from.
+type ExpiryMode string
+
+// The expiry modes: expires_in of the token response; always Seconds; ask Connector.IntrospectRequest; unknown until the
+// API answers 401; tokens do not expire.
+const (
+	ExpiryField      ExpiryMode = "field"
+	ExpiryFixed      ExpiryMode = "fixed"
+	ExpiryIntrospect ExpiryMode = "introspect"
+	ExpiryOn401      ExpiryMode = "on_401"
+	ExpiryNever      ExpiryMode = "never"
+)
+
+// AuthHeader is how a credential is put into a request.
+type AuthHeader struct {
+	// Name of the header, "Authorization" unless the provider differs.
+	Name string
+	// Format holds {token}, as in "Bearer {token}".
+	Format string
+}
+
+// AuthorizeRequest is what the connect page knows when it sends a browser to the provider.
+type AuthorizeRequest struct {
+	ClientID, RedirectURI, State string
+	// CodeChallenge is the S256 challenge. It must be empty when PKCE is never, and present otherwise.
+	CodeChallenge string
+	// Nonce is for OpenID Connect; left out when empty.
+	Nonce  string
+	Scopes []string
+}
+
+// AuthorizeURL is the address of the provider's consent page (RFC 6749, section 4.1.1), with the manifest's parameters.
+func (c *Connector) AuthorizeURL(meta map[string]string, r AuthorizeRequest) (string, error) {
+	if err := c.checkChallenge(r.CodeChallenge); err != nil {
+		return "", err
+	}
+	u, err := c.url("authorize", meta, nil)
+	if err != nil {
+		return "", err
+	}
+	q := url.Values{"response_type": {"code"}, "client_id": {r.ClientID}, "redirect_uri": {r.RedirectURI}, "state": {r.State}}
+	for k, v := range c.m.Authorize.Params {
+		q.Set(k, v)
+	}
+	if r.CodeChallenge != "" {
+		q.Set("code_challenge", r.CodeChallenge)
+		q.Set("code_challenge_method", "S256")
+	}
+	if r.Nonce != "" {
+		q.Set("nonce", r.Nonce)
+	}
+	if len(r.Scopes) > 0 {
+		q.Set(c.Scopes.Param, c.JoinScopes(r.Scopes))
+	}
+	u.RawQuery = q.Encode()
+	return u.String(), nil
+}
+
+// TokenURL is the token endpoint, for the code exchange and for refreshes.
+func (c *Connector) TokenURL(meta map[string]string) (string, error) {
+	u, err := c.url("token", meta, nil)
+	if err != nil {
+		return "", err
+	}
+	return u.String(), nil
+}
+
+// TokenHeader are the headers of a token request besides content type and client authentication. Accept is always
+// there: GitHub answers form-encoded without it.
+func (c *Connector) TokenHeader() http.Header {
+	return headers(map[string]string{"Accept": "application/json"}, c.m.Token.Headers)
+}
+
+// ProxyURL is the address of an API call that no tool covers: path below the connector's API base. It returns
+// fault.InvalidInput for a path that could leave the base.
+func (c *Connector) ProxyURL(path string, query url.Values, meta map[string]string) (*url.URL, error) {
+	u, err := c.url("api", meta, nil)
+	if err != nil {
+		return nil, err
+	}
+	if err := appendPath(u, path); err != nil {
+		return nil, err
+	}
+	u.RawQuery = query.Encode()
+	return u, nil
+}
+
+// APIHeader are the headers of every API call (Accept, API version), without the credential.
+func (c *Connector) APIHeader() http.Header {
+	return headers(map[string]string{"Accept": "application/json"}, c.m.API.Headers)
+}
+
+func headers(sets ...map[string]string) http.Header {
+	h := http.Header{}
+	for _, set := range sets {
+		for k, v := range set {
+			h.Set(k, v)
+		}
+	}
+	return h
+}

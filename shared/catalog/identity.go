@@ -1,0 +1,49 @@
+package catalog
+
+import "behalf.dev/behalf/shared/fault"
+
+// Identity is the account behind a connection, as the provider names it.
+type Identity struct {
+	AccountID, Login, Name, Email, TenantID, TenantName string
+}
+
+// IdentityRequest is the call that tells whose account was connected; false when the token response tells it. The error
+// is that of a captured host that is missing or not allowed.
+func (c *Connector) IdentityRequest(meta map[string]string) (Request, bool, error) {
+	if c.m.Identity == nil || c.m.Identity.Request == nil {
+		return Request{}, false, nil
+	}
+	u, err := c.url("identity", meta, nil)
+	if err != nil {
+		return Request{}, false, err
+	}
+	return Request{Method: c.m.Identity.Request.Method, URL: u, Header: c.APIHeader(), Auth: c.APIAuth}, true, nil
+}
+
+// ParseIdentity reads the answer to IdentityRequest (nil when there was none) and the captured metadata. The answer wins.
+// It returns fault.ProviderError when no account id is found: without one a reconnect cannot be told from a swap.
+func (c *Connector) ParseIdentity(body []byte, tokenMeta map[string]string) (Identity, error) {
+	if c.m.Identity == nil {
+		return Identity{}, nil
+	}
+	doc, err := decodeJSON(body)
+	if len(body) > 0 && err != nil {
+		return Identity{}, fault.New(fault.ProviderError, "%s answered the identity request with something that is not JSON", c.ID).WithCause(err)
+	}
+	get := func(field string) string {
+		if path, ok := c.m.Identity.Map[field]; ok {
+			if s, _ := lookupText(doc, path); s != "" {
+				return clip(s, 256)
+			}
+		}
+		return clip(tokenMeta[c.m.Identity.Capture[field]], 256)
+	}
+	id := Identity{AccountID: get("account_id"), Login: get("login"), Name: get("name"), Email: get("email"),
+		TenantID: get("tenant_id"), TenantName: get("tenant_name")}
+	if id.AccountID == "" {
+		return Identity{}, fault.New(fault.ProviderError, "%s did not say whose account this is", c.ID)
+	}
+	return id, nil
+}
+
+var identityFields = []string{"account_id", "login", "name", "email", "tenant_id", "tenant_name"}

@@ -1,0 +1,147 @@
+package catalog
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+)
+
+// loadConnector reads, completes and checks one manifest.
+func loadConnector(fsys fs.FS, folder string, over map[string]string) (*Connector, error) {
+	var m manifest
+	s, err := readStrict(fsys, path.Join(folder, manifestFile), &m)
+	if err != nil {
+		return nil, err
+	}
+	if m.ID != folder {
+		s.add("id", "%q must be the name of the folder, %q", m.ID, folder)
+	}
+	complete(&m)
+	checkManifest(s, &m)
+	c := &Connector{
+		ID: m.ID, Name: m.Name, Description: m.Description, DocsURL: m.DocsURL,
+		ClientAuth: m.Auth.ClientAuth, PKCE: m.Auth.PKCE,
+		Scopes: Scopes{Param: m.Scopes.Param, Separator: m.Scopes.Separator, Required: m.Scopes.Required, Default: m.Scopes.Default,
+			Known: m.Scopes.Known, responseSeparator: m.Scopes.ResponseSeparator},
+		Rotation: Rotation(m.Rotation), Expiry: Expiry(m.Expires),
+		APIAuth: AuthHeader{Name: m.API.Auth.Header, Format: m.API.Auth.Format},
+		m:       m, hosts: buildHosts(s, m, over), fsys: fsys,
+	}
+	c.urls = buildURLs(s, m)
+	if err := s.err(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// complete fills in what RFC 6749 and 6750 define; everything that varies without a standard must be stated.
+func complete(m *manifest) {
+	m.Scopes.Param = cmp.Or(m.Scopes.Param, "scope")
+	m.Scopes.Separator = cmp.Or(m.Scopes.Separator, " ")
+	m.Scopes.ResponseSeparator = cmp.Or(m.Scopes.ResponseSeparator, m.Scopes.Separator)
+	t := &m.Token.Map
+	t.AccessToken = cmp.Or(t.AccessToken, "access_token")
+	t.RefreshToken = cmp.Or(t.RefreshToken, "refresh_token")
+	t.ExpiresIn = cmp.Or(t.ExpiresIn, "expires_in")
+	t.RefreshExpiresIn = cmp.Or(t.RefreshExpiresIn, "refresh_token_expires_in")
+	t.Scope = cmp.Or(t.Scope, "scope")
+	if len(m.Token.Roots) == 0 {
+		m.Token.Roots = []string{"."}
+	}
+	if m.Errors.Token.Dialect == dialectRFC6749 {
+		m.Errors.Token.Code = cmp.Or(m.Errors.Token.Code, "error")
+		m.Errors.Token.Message = cmp.Or(m.Errors.Token.Message, "error_description")
+	}
+	m.API.Auth.Header = cmp.Or(m.API.Auth.Header, "Authorization")
+	m.API.Auth.Format = cmp.Or(m.API.Auth.Format, "Bearer {token}")
+}
+
+// buildURLs parses the manifest's addresses. Only calls about a token may use {client_id}.
+func buildURLs(s *source, m manifest) map[string]template {
+	urls := map[string]template{}
+	add := func(name, field, text string, vars ...string) {
+		t, err := parseTemplate(text)
+		if err != nil {
+			s.add(field, "%v", err)
+			return
+		}
+		checkTemplate(s, field, t, m.Hosts, vars)
+		urls[name] = t
+	}
+	add("authorize", "authorize.url", m.Authorize.URL)
+	add("token", "token.url", m.Token.URL)
+	add("api", "api.base", m.API.Base)
+	if m.Identity != nil && m.Identity.Request != nil {
+		add("identity", "identity.request.url", m.Identity.Request.URL)
+	}
+	if m.Introspect != nil {
+		add("introspect", "introspect.url", m.Introspect.URL, "client_id")
+	}
+	if m.Revoke != nil {
+		add("revoke", "revoke.url", m.Revoke.URL, "client_id")
+	}
+	return urls
+}
+
+func checkTemplate(s *source, field string, t template, hosts map[string]hostSpec, vars []string) {
+	if _, ok := hosts[t.host]; !ok {
+		s.add(field, "host {%s} is not in hosts", t.host)
+	}
+	for _, v := range t.vars {
+		if !slices.Contains(vars, v) {
+			s.add(field, "{%s} is not known here", v)
+		}
+	}
+}
+
+// loadTools reads and checks tools.yaml of c.
+func loadTools(c *Connector) ([]*Tool, error) {
+	var specs []toolSpec
+	s, err := readStrict(c.fsys, path.Join(c.ID, toolsFile), &specs)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var tools []*Tool
+	seen := map[string]bool{}
+	for i, spec := range specs {
+		field := fmt.Sprintf("[%d]", i)
+		if seen[spec.Name] {
+			s.add(field+".name", "%s is there twice", spec.Name)
+		}
+		seen[spec.Name] = true
+		tools = append(tools, newTool(s, field, c, spec))
+	}
+	if err := s.err(); err != nil {
+		return nil, err
+	}
+	slices.SortFunc(tools, func(a, b *Tool) int { return strings.Compare(a.Name, b.Name) })
+	return tools, nil
+}
+
+func newTool(s *source, field string, c *Connector, spec toolSpec) *Tool {
+	t := &Tool{
+		Name: spec.Name, Title: spec.Title, Description: strings.TrimSpace(spec.Description), Effect: spec.Effect,
+		Idempotent: spec.Idempotent || spec.Effect == EffectRead, IdempotencyHeader: spec.IdempotencyHeader,
+		Scopes: spec.Scopes, connector: c, spec: spec, mask: newMask(spec.Response.Keep),
+	}
+	checkTool(s, field, c, spec)
+	url, err := parseTemplate(spec.Request.URL)
+	if err != nil {
+		s.add(field+".request.url", "%v", err)
+	}
+	t.url = url
+	if err == nil {
+		checkMapping(s, field, c, spec, url)
+	}
+	if t.InputSchema, err = inputSchema(spec.Input); err != nil {
+		s.add(field+".input", "%v", err)
+	}
+	return t
+}

@@ -1,0 +1,188 @@
+package catalog
+
+import (
+	"fmt"
+	"strconv"
+)
+
+// manifest is connector.yaml. connectors/schema/connector.schema.json says the same for editors; a test keeps both equal.
+type manifest struct {
+	ID          string              `yaml:"id"`
+	Name        string              `yaml:"name"`
+	Description string              `yaml:"description"`
+	DocsURL     string              `yaml:"docs_url"`
+	Hosts       map[string]hostSpec `yaml:"hosts"`
+	Auth        authSpec            `yaml:"auth"`
+	Authorize   authorizeSpec       `yaml:"authorize"`
+	Token       tokenSpec           `yaml:"token"`
+	Scopes      scopesSpec          `yaml:"scopes"`
+	Expires     expiresSpec         `yaml:"expires"`
+	Rotation    rotationSpec        `yaml:"rotation"`
+	API         apiSpec             `yaml:"api"`
+	Errors      errorsSpec          `yaml:"errors"`
+	Identity    *identitySpec       `yaml:"identity"`
+	Introspect  *tokenCallSpec      `yaml:"introspect"`
+	Revoke      *revokeSpec         `yaml:"revoke"`
+}
+
+// hostSpec is a fixed base URL, or a value captured from the token response with the hosts it may name.
+type hostSpec struct {
+	URL     string   `yaml:"-"`
+	Capture string   `yaml:"capture"`
+	Allow   []string `yaml:"allow"`
+}
+
+// UnmarshalYAML accepts a string (a fixed host) or the captured form.
+func (h *hostSpec) UnmarshalYAML(decode func(any) error) error {
+	if decode(&h.URL) == nil {
+		return nil
+	}
+	h.URL = ""
+	type plain hostSpec
+	return decode((*plain)(h))
+}
+
+type authSpec struct {
+	Mode       string     `yaml:"mode"`
+	ClientAuth ClientAuth `yaml:"client_auth"`
+	PKCE       PKCE       `yaml:"pkce"`
+}
+
+type authorizeSpec struct {
+	URL    string            `yaml:"url"`
+	Params map[string]string `yaml:"params"`
+}
+
+type tokenSpec struct {
+	URL     string            `yaml:"url"`
+	Headers map[string]string `yaml:"headers"`
+	Success []condition       `yaml:"success"`
+	Roots   []string          `yaml:"roots"`
+	Map     tokenMap          `yaml:"map"`
+	Capture map[string]string `yaml:"capture"`
+}
+
+// tokenMap holds paths below the token object; each defaults to the RFC 6749 name.
+type tokenMap struct {
+	AccessToken      string `yaml:"access_token"`
+	RefreshToken     string `yaml:"refresh_token"`
+	ExpiresIn        string `yaml:"expires_in"`
+	RefreshExpiresIn string `yaml:"refresh_expires_in"`
+	Scope            string `yaml:"scope"`
+}
+
+type scopesSpec struct {
+	Param             string           `yaml:"param"`
+	Separator         string           `yaml:"separator"`
+	ResponseSeparator string           `yaml:"response_separator"`
+	Required          []string         `yaml:"required"`
+	Default           []string         `yaml:"default"`
+	Known             map[string]Scope `yaml:"known"`
+}
+
+type expiresSpec struct {
+	Mode    ExpiryMode `yaml:"mode"`
+	Seconds int        `yaml:"seconds"`
+}
+
+type rotationSpec struct {
+	Class              RotationClass `yaml:"class"`
+	GraceSeconds       int           `yaml:"grace_seconds"`
+	OldAccessTokenDies bool          `yaml:"old_access_token_dies"`
+	KeepAliveSeconds   int           `yaml:"keepalive_seconds"`
+	AbsoluteMaxSeconds int           `yaml:"absolute_max_seconds"`
+}
+
+type apiSpec struct {
+	Base      string            `yaml:"base"`
+	Headers   map[string]string `yaml:"headers"`
+	Auth      apiAuthSpec       `yaml:"auth"`
+	Success   []condition       `yaml:"success"`
+	RateReset *resetSpec        `yaml:"rate_limit_reset"`
+}
+
+type apiAuthSpec struct {
+	Header string `yaml:"header"`
+	Format string `yaml:"format"`
+}
+
+type resetSpec struct {
+	Header string `yaml:"header"`
+	Unit   string `yaml:"unit"`
+}
+
+type errorsSpec struct {
+	Token dialectSpec `yaml:"token"`
+	API   dialectSpec `yaml:"api"`
+}
+
+type dialectSpec struct {
+	Dialect string `yaml:"dialect"`
+	Code    string `yaml:"code"`
+	Message string `yaml:"message"`
+	Rules   []rule `yaml:"rules"`
+}
+
+type identitySpec struct {
+	Request *identityRequestSpec `yaml:"request"`
+	Map     map[string]string    `yaml:"map"`
+	Capture map[string]string    `yaml:"capture"`
+}
+
+type identityRequestSpec struct {
+	Method string `yaml:"method"`
+	URL    string `yaml:"url"`
+}
+
+type tokenCallSpec struct {
+	Method string    `yaml:"method"`
+	URL    string    `yaml:"url"`
+	Auth   CallAuth  `yaml:"auth"`
+	Token  TokenKind `yaml:"token"`
+	Param  string    `yaml:"param"`
+	Format string    `yaml:"format"`
+}
+
+type revokeSpec struct {
+	Method      string      `yaml:"method"`
+	URL         string      `yaml:"url"`
+	Auth        CallAuth    `yaml:"auth"`
+	Token       TokenKind   `yaml:"token"`
+	Param       string      `yaml:"param"`
+	Format      string      `yaml:"format"`
+	Success     match       `yaml:"success"`
+	AlreadyGone []match     `yaml:"already_gone"`
+	BlastRadius BlastRadius `yaml:"blast_radius"`
+}
+
+func (r *revokeSpec) call() tokenCallSpec {
+	return tokenCallSpec{Method: r.Method, URL: r.URL, Auth: r.Auth, Token: r.Token, Param: r.Param, Format: r.Format}
+}
+
+// values are the texts a scalar may equal; YAML may give one scalar or a list, of text, number or bool.
+type values []string
+
+// UnmarshalYAML accepts a scalar or a list of scalars.
+func (v *values) UnmarshalYAML(decode func(any) error) error {
+	var raw any
+	if err := decode(&raw); err != nil {
+		return err
+	}
+	list, ok := raw.([]any)
+	if !ok {
+		list = []any{raw}
+	}
+	for _, item := range list {
+		switch s := item.(type) {
+		case string:
+			*v = append(*v, s)
+		case bool:
+			*v = append(*v, strconv.FormatBool(s))
+		case uint64, int64, int:
+			*v = append(*v, fmt.Sprint(s))
+		default:
+			return fmt.Errorf("want text, a whole number or true/false, or a list of them, got %v", item)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,167 @@
+package catalog
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// TokenCall is a call about a token (revoke, introspect), without credentials.
+type TokenCall struct {
+	Method string
+	URL    *url.URL
+	Header http.Header
+	// Auth says which credential authenticates the call.
+	Auth CallAuth
+	// Token says which token the call is about.
+	Token TokenKind
+	// Param is the body field that carries the token; empty when the bearer header is the token.
+	Param string
+	// Format of the body: "form", "json", or "" for none.
+	Format string
+
+	clientID string
+}
+
+// CallAuth is how a TokenCall is authenticated.
+type CallAuth string
+
+// The ways to authenticate a TokenCall: client id and secret as HTTP Basic; both in the form body; the access token as
+// the connector's API carries it; nothing.
+const (
+	CallAuthClientBasic CallAuth = "client_basic"
+	CallAuthClientPost  CallAuth = "client_post"
+	CallAuthBearer      CallAuth = "bearer"
+	CallAuthNone        CallAuth = "none"
+)
+
+// TokenKind names one of a connection's tokens.
+type TokenKind string
+
+// The tokens.
+const (
+	TokenAccess  TokenKind = "access"
+	TokenRefresh TokenKind = "refresh"
+)
+
+// BlastRadius is what else dies with a revocation. Count who shares it before revoking.
+type BlastRadius string
+
+// The blast radii: this token; the whole authorisation of this user for this client on this account; every
+// authorisation of this user for this client; everybody's in the provider tenant.
+const (
+	BlastToken BlastRadius = "token"
+	BlastGrant BlastRadius = "grant"
+	BlastUser  BlastRadius = "user"
+	BlastTeam  BlastRadius = "team"
+)
+
+// RevokeSpec is the provider-side revocation of a connection.
+type RevokeSpec struct {
+	TokenCall
+	BlastRadius BlastRadius
+}
+
+// RevokeRequest is how to revoke; false when the provider has no such call, so that only the user can remove the grant.
+// The error is that of a captured host that is missing or not allowed.
+func (c *Connector) RevokeRequest(meta map[string]string, clientID string) (RevokeSpec, bool, error) {
+	if c.m.Revoke == nil {
+		return RevokeSpec{}, false, nil
+	}
+	call, err := c.tokenCall("revoke", c.m.Revoke.call(), meta, clientID)
+	return RevokeSpec{call, c.m.Revoke.BlastRadius}, err == nil, err
+}
+
+// IntrospectRequest is how to ask for a token's expiry (RFC 7662); false when the connector has none.
+func (c *Connector) IntrospectRequest(meta map[string]string, clientID string) (TokenCall, bool, error) {
+	if c.m.Introspect == nil {
+		return TokenCall{}, false, nil
+	}
+	call, err := c.tokenCall("introspect", *c.m.Introspect, meta, clientID)
+	return call, err == nil, err
+}
+
+func (c *Connector) tokenCall(which string, s tokenCallSpec, meta map[string]string, clientID string) (TokenCall, error) {
+	u, err := c.url(which, meta, map[string]string{"client_id": clientID})
+	if err != nil {
+		return TokenCall{}, err
+	}
+	return TokenCall{Method: s.Method, URL: u, Header: c.APIHeader(), Auth: s.Auth, Token: s.Token, Param: s.Param, Format: s.Format, clientID: clientID}, nil
+}
+
+// HTTP builds the request. token is the one that Token names, bearer the access token when Auth is bearer, secret the
+// client secret when Auth uses the client; each is ignored otherwise. The caller owns the wire and its logs.
+func (s TokenCall) HTTP(ctx context.Context, auth AuthHeader, secret, bearer, token []byte) (*http.Request, error) {
+	fields := url.Values{}
+	if s.Param != "" {
+		fields.Set(s.Param, string(token))
+	}
+	if s.Auth == CallAuthClientPost {
+		fields.Set("client_id", s.clientID)
+		fields.Set("client_secret", string(secret))
+	}
+	body, contentType, err := s.body(fields)
+	if err != nil {
+		return nil, err
+	}
+	req, err := http.NewRequestWithContext(ctx, s.Method, s.URL.String(), bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("build token call: %w", err)
+	}
+	req.Header = s.Header.Clone()
+	if contentType != "" {
+		req.Header.Set("Content-Type", contentType)
+	}
+	switch s.Auth {
+	case CallAuthClientBasic: // both parts form-encoded, RFC 6749 section 2.3.1
+		req.SetBasicAuth(url.QueryEscape(s.clientID), url.QueryEscape(string(secret)))
+	case CallAuthBearer:
+		req.Header.Set(auth.Name, auth.Value(bearer))
+	}
+	return req, nil
+}
+
+func (s TokenCall) body(fields url.Values) (body []byte, contentType string, err error) {
+	switch s.Format {
+	case formatForm:
+		return []byte(fields.Encode()), "application/x-www-form-urlencoded", nil
+	case formatJSON:
+		doc := map[string]string{}
+		for k := range fields {
+			doc[k] = fields.Get(k)
+		}
+		body, err = encodeJSON(doc)
+		return body, "application/json", err
+	}
+	return nil, "", nil
+}
+
+// Value is the header's value for a token.
+func (a AuthHeader) Value(token []byte) string {
+	return strings.Replace(a.Format, "{token}", string(token), 1)
+}
+
+// ParseRevoke judges the answer to a revocation. ok is true when the credential is dead now, also when it was already;
+// summary says what the provider answered, for the report and the audit.
+func (c *Connector) ParseRevoke(status int, header http.Header, body []byte) (ok bool, summary string) {
+	if c.m.Revoke == nil {
+		return false, "the provider has no revocation call"
+	}
+	a := answer{status: status, header: header, body: readBody(body)}
+	if a.matches(c.m.Revoke.Success) {
+		return true, fmt.Sprintf("revoked (%d)", status)
+	}
+	o := c.ClassifyAPIResponse(status, header, body)
+	if o.Kind == OutcomeOK {
+		o.Reason = "not confirmed"
+	}
+	for _, gone := range c.m.Revoke.AlreadyGone {
+		if a.matches(gone) {
+			return true, fmt.Sprintf("the provider no longer knows this token (%d)", status)
+		}
+	}
+	return false, fmt.Sprintf("refused (%d, %s)", status, o.Reason)
+}

@@ -1,0 +1,166 @@
+package dynamo
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"behalf.dev/behalf/shared/audit"
+	"behalf.dev/behalf/shared/tenant"
+)
+
+// auditKept is how long a record stays in the table; the sealer's segments outlive it.
+const auditKept = 400 * 24 * time.Hour
+
+// Record appends one audit row. It exists already only if a lost answer made the SDK repeat the write.
+func (db *DB) Record(ctx context.Context, r audit.Record) error {
+	i, err := document(auditKey(r.Tenant, r.Time, r.ID), 1, r)
+	if err != nil {
+		return err
+	}
+	i[AttrTTL] = num(r.Time.Add(auditKept).Unix())
+	_, err = db.put(ctx, db.names.Audit, i, 0)
+	return err
+}
+
+// AuditPage asks for records, newest first.
+type AuditPage struct {
+	// From and To bound the time: From inclusive, To exclusive.
+	From, To time.Time
+	// Before continues behind the record of this time and id.
+	Before   time.Time
+	BeforeID string
+	Limit    int
+	// Keep filters; nil keeps all.
+	Keep func(audit.Record) bool
+}
+
+// Records lists records newest first. more tells that older ones within From may exist beyond the last one returned.
+// Only hours that the sealer saw, and the two newest, are looked into.
+func (db *DB) Records(ctx context.Context, t tenant.ID, p AuditPage) (out []audit.Record, more bool, err error) {
+	hours, err := db.auditHours(ctx, t, p.From, p.To)
+	if err != nil {
+		return nil, false, err
+	}
+	for _, h := range hours {
+		if !p.Before.IsZero() && h.After(p.Before) {
+			continue
+		}
+		items, _, err := db.query(ctx, db.names.Audit, page{pk: auditPartition(t, h), backward: true, strong: true})
+		if err != nil {
+			return nil, false, err
+		}
+		for _, i := range items {
+			var r audit.Record
+			if err := decode(i, &r); err != nil {
+				return nil, false, err
+			}
+			if !inPage(r, p) {
+				continue
+			}
+			if len(out) == p.Limit {
+				return out, true, nil
+			}
+			out = append(out, r)
+		}
+	}
+	return out, false, nil
+}
+
+func inPage(r audit.Record, p AuditPage) bool {
+	if r.Time.Before(p.From) || !r.Time.Before(p.To) {
+		return false
+	}
+	if p.BeforeID != "" && r.ID >= p.BeforeID {
+		return false
+	}
+	return p.Keep == nil || p.Keep(r)
+}
+
+// auditHours lists the hours that hold records, newest first.
+func (db *DB) auditHours(ctx context.Context, t tenant.ID, from, to time.Time) ([]time.Time, error) {
+	items, _, err := db.query(ctx, db.names.Audit, page{pk: chainPartition(t), prefix: "HOUR#", strong: true})
+	if err != nil {
+		return nil, err
+	}
+	set := map[time.Time]bool{}
+	for _, h := range []time.Time{db.now(), db.now().Add(-time.Hour)} { // the sealer may be behind
+		set[h.UTC().Truncate(time.Hour)] = true
+	}
+	for _, i := range items {
+		if h, err := time.Parse("2006010215", strings.TrimPrefix(text(i, attrSK), "HOUR#")); err == nil {
+			set[h] = true
+		}
+	}
+	var hours []time.Time
+	for h := range set {
+		if h.Add(time.Hour).After(from) && h.Before(to) {
+			hours = append(hours, h)
+		}
+	}
+	slices.SortFunc(hours, func(a, b time.Time) int { return b.Compare(a) })
+	return hours, nil
+}
+
+// Segments lists a tenant's chain in order.
+func (db *DB) Segments(ctx context.Context, t tenant.ID) ([]audit.Segment, error) {
+	items, _, err := db.query(ctx, db.names.Audit, page{pk: chainPartition(t), prefix: "SEG#", strong: true})
+	if err != nil {
+		return nil, err
+	}
+	out := make([]audit.Segment, len(items))
+	for n, i := range items {
+		if err := decode(i, &out[n]); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// Append seals records of one tenant into the next segment, and lists their hours. Two sealers at once make two
+// segments, one after the other.
+func (db *DB) Append(ctx context.Context, t tenant.ID, records []audit.Record) (audit.Segment, error) {
+	for range maxRaces {
+		last, _, err := db.query(ctx, db.names.Audit, page{pk: chainPartition(t), prefix: "SEG#", limit: 1, backward: true, strong: true})
+		if err != nil {
+			return audit.Segment{}, err
+		}
+		var prev *audit.Segment
+		if len(last) > 0 {
+			prev = new(audit.Segment)
+			if err := decode(last[0], prev); err != nil {
+				return audit.Segment{}, err
+			}
+		}
+		s := audit.NextSegment(prev, records, db.now())
+		i, err := document(segmentKey(t, s.Seq), 1, s)
+		if err != nil {
+			return s, err
+		}
+		if _, err = db.put(ctx, db.names.Audit, i, 0); err == nil {
+			return s, db.listHours(ctx, t, records)
+		} else if !errors.Is(err, errLost) {
+			return s, err
+		}
+	}
+	return audit.Segment{}, errLost
+}
+
+func (db *DB) listHours(ctx context.Context, t tenant.ID, records []audit.Record) error {
+	done := map[key]bool{}
+	for _, r := range records {
+		k := hourKey(t, r.Time)
+		if done[k] {
+			continue
+		}
+		done[k] = true
+		if _, err := db.put(ctx, db.names.Audit, k.item(), 0); err != nil && !errors.Is(err, errLost) {
+			return err
+		}
+	}
+	return nil
+}
+
+var _ audit.Recorder = (*DB)(nil)

@@ -1,0 +1,52 @@
+// Package ident makes identifiers: a prefix that says what is named, and 26 characters that sort by creation time.
+//
+// Clock and randomness are passed in, so that simulations and tests replay exactly.
+package ident
+
+import (
+	"crypto/rand"
+	"encoding/base32"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+)
+
+// Source makes identifiers and one-time secrets. It is safe for concurrent use if its reader is.
+type Source struct {
+	now  func() time.Time
+	rand io.Reader
+}
+
+// NewSource returns a Source over a clock and a source of randomness; nil means the system's.
+func NewSource(now func() time.Time, random io.Reader) Source {
+	if now == nil {
+		now = time.Now
+	}
+	if random == nil {
+		random = rand.Reader
+	}
+	return Source{now, random}
+}
+
+// New returns prefix + "_" + a lower-case ULID: 48 bits of milliseconds, 80 random bits.
+func (s Source) New(prefix string) string {
+	id, err := ulid.New(ulid.Timestamp(s.now()), s.rand)
+	if err != nil { // the system's randomness never fails (crypto/rand.Read documents it); a test reader may
+		panic(fmt.Sprintf("ident: no randomness: %v", err))
+	}
+	return prefix + "_" + strings.ToLower(id.String())
+}
+
+var alphabet = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
+
+// Secret returns 32 random bytes as 52 lower-case characters: unguessable, safe in URLs, without separators.
+func (s Source) Secret() string {
+	var b [32]byte
+	if _, err := io.ReadFull(s.rand, b[:]); err != nil {
+		panic(fmt.Sprintf("ident: no randomness: %v", err))
+	}
+	return alphabet.EncodeToString(b[:])
+}

@@ -1,0 +1,238 @@
+package oauthflow
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"time"
+
+	"golang.org/x/oauth2"
+
+	"behalf.dev/behalf/shared/audit"
+	"behalf.dev/behalf/shared/catalog"
+	"behalf.dev/behalf/shared/connection"
+	"behalf.dev/behalf/shared/fault"
+	"behalf.dev/behalf/shared/secret"
+	"behalf.dev/behalf/shared/secret/reveal"
+	"behalf.dev/behalf/shared/tenant"
+)
+
+// Page is what the connect page shows.
+type Page struct {
+	Link      Link
+	Connector *catalog.Connector
+}
+
+// Show reads the link behind a public token. Showing uses nothing up: mail scanners and chat previews open links too.
+func (f *Flow) Show(ctx context.Context, token string) (Page, error) {
+	l, err := f.byToken(ctx, token)
+	if err != nil {
+		return Page{}, err
+	}
+	if err := l.live(f.Now(), LinkOpen, LinkStarted); err != nil {
+		return Page{}, err
+	}
+	spec, err := f.Connector(l.Connector)
+	return Page{l, spec}, err
+}
+
+func (f *Flow) byToken(ctx context.Context, token string) (Link, error) {
+	t, err := TenantOf(token)
+	if err != nil {
+		return Link{}, err
+	}
+	id, err := f.Lookup.LinkIDByHash(ctx, t, digest(token))
+	if fault.Is(err, fault.NotFound) {
+		return Link{}, notFound()
+	}
+	if err != nil {
+		return Link{}, err
+	}
+	return f.Links.Link(ctx, t, id)
+}
+
+// Departure sends a browser to the provider.
+type Departure struct {
+	// URL is the provider's consent page.
+	URL string
+	// Cookie is the value that binds the flow to this browser; the same as before when it started already.
+	Cookie secret.Text
+	// MaxAge is how long the cookie is worth keeping.
+	MaxAge time.Duration
+}
+
+// Start uses the link up for every browser but this one: cookie is what this browser presented. Going back and starting
+// again in the same browser makes a new state; a second browser gets fault.Conflict.
+func (f *Flow) Start(ctx context.Context, token, cookie string) (Departure, error) {
+	l, err := f.byToken(ctx, token)
+	if err != nil {
+		return Departure{}, err
+	}
+	if err := l.live(f.Now(), LinkOpen, LinkStarted); err != nil {
+		return Departure{}, err
+	}
+	if l.Status == LinkStarted && !sameHash(l.CookieHash, cookie) {
+		return Departure{}, fault.New(fault.Conflict, "this link was opened in another browser; finish there, or ask for a new link").With("reason", "link_used")
+	}
+	if l.Status == LinkOpen {
+		cookie = f.NewSecret()
+	}
+	spec, err := f.Connector(l.Connector)
+	if err != nil {
+		return Departure{}, err
+	}
+	state, verifier := f.secretOf(l.Tenant), oauth2.GenerateVerifier()
+	l.Status, l.CookieHash, l.StateHash, l.Nonce = LinkStarted, digest(cookie), digest(state), f.NewSecret()
+	if l.Verifier, err = f.Sealer.Seal(ctx, parked(l, "verifier"), secret.FromString(verifier)); err != nil {
+		return Departure{}, err
+	}
+	to, err := f.consentURL(spec, l, state, verifier)
+	if err != nil {
+		return Departure{}, err
+	}
+	if err := f.Lookup.PutLinkHash(ctx, l.Tenant, l.StateHash, l.ID, l.Expires); err != nil {
+		return Departure{}, err
+	}
+	if _, err := f.Links.UpdateLink(ctx, l); err != nil {
+		return Departure{}, err
+	}
+	return Departure{URL: to, Cookie: secret.FromString(cookie), MaxAge: l.Expires.Sub(f.Now())}, nil
+}
+
+func (f *Flow) consentURL(spec *catalog.Connector, l Link, state, verifier string) (string, error) {
+	r := catalog.AuthorizeRequest{ClientID: l.ClientID, RedirectURI: f.redirectURI(l), State: state, Scopes: l.Scopes}
+	if spec.PKCE != catalog.PKCENever {
+		r.CodeChallenge = oauth2.S256ChallengeFromVerifier(verifier)
+	}
+	return spec.AuthorizeURL(nil, r)
+}
+
+// parked binds what waits inside a link.
+func parked(l Link, what string) connection.Binding {
+	return connection.Binding{Tenant: l.Tenant, Principal: l.Principal, Record: "link:" + what + ":" + digest(l.ID), Purpose: connection.RefreshToken}
+}
+
+// Context names who registered the client that a flow uses, in the redirect URI: "github" for the deployment's,
+// "github~acme" for a tenant's own. A response that arrives at another context's URI is refused.
+func Context(connector string, owner tenant.ID) string {
+	if owner == tenant.Deployment {
+		return connector
+	}
+	return connector + "~" + owner.Tag()
+}
+
+// RedirectURI is what to register at the provider for a client.
+func RedirectURI(publicURL, connector string, owner tenant.ID) string {
+	return publicURL + "/oauth/callback/" + Context(connector, owner)
+}
+
+func (f *Flow) redirectURI(l Link) string {
+	return RedirectURI(f.PublicURL, l.Connector, l.ClientOwner)
+}
+
+// Arrival is a browser coming back from the provider.
+type Arrival struct {
+	Context string
+	Query   url.Values
+	Cookie  string
+}
+
+// ForeignState is the error of an answer that belongs to no link.
+func ForeignState() error {
+	return fault.New(fault.InvalidInput, "the provider's answer does not belong to a link of ours; start again from your application").WithField("state")
+}
+
+// ByState finds the link that a state was made for.
+func (f *Flow) ByState(ctx context.Context, state string) (Link, error) {
+	t, err := TenantOf(state)
+	if err != nil {
+		return Link{}, ForeignState()
+	}
+	id, err := f.Lookup.LinkIDByHash(ctx, t, digest(state))
+	if fault.Is(err, fault.NotFound) {
+		return Link{}, ForeignState()
+	}
+	if err != nil {
+		return Link{}, err
+	}
+	return f.Links.Link(ctx, t, id)
+}
+
+// Callback checks the answer to l and parks the code. It returns where to send the browser: to the SaaS, with the link's
+// id and status. Errors are for our own error page: the browser is not the one that started, or the answer is not ours.
+func (f *Flow) Callback(ctx context.Context, l Link, a Arrival) (string, error) {
+	for _, k := range []string{"state", "code", "iss", "error"} {
+		if len(a.Query[k]) > 1 {
+			return "", fault.Invalid(k, "the provider's answer names %q twice", k)
+		}
+	}
+	if err := f.checkArrival(l, a, a.Query.Get("state")); err != nil {
+		f.audit(ctx, l, audit.LinkRefused, audit.Record{Reason: fmt.Sprint(fault.From(err).Detail["reason"])})
+		return "", err
+	}
+	return f.park(ctx, l, a.Query)
+}
+
+// checkArrival refuses an answer that is late, repeated, from another browser, or at another context's address.
+func (f *Flow) checkArrival(l Link, a Arrival, state string) error {
+	if err := l.live(f.Now(), LinkStarted); err != nil {
+		return err
+	}
+	switch {
+	case !sameHash(l.StateHash, state):
+		return fault.New(fault.Conflict, "this answer belongs to an earlier attempt; start again from your application").WithField("state").With("reason", "state_replaced")
+	case !sameHash(l.CookieHash, a.Cookie):
+		return fault.New(fault.Forbidden, "this answer arrived in another browser than the one that started; start again from your application").With("reason", "other_browser")
+	case a.Context != "" && a.Context != Context(l.Connector, l.ClientOwner):
+		return fault.New(fault.Forbidden, "this answer arrived at another provider's address").With("reason", "other_context")
+	}
+	return nil
+}
+
+// park stores the code, or the refusal, and uses the state up: the update is conditional, so of two callbacks one wins.
+func (f *Flow) park(ctx context.Context, l Link, q url.Values) (string, error) {
+	code := q.Get("code")
+	if e := q.Get("error"); e != "" || code == "" {
+		reason := "no_code"
+		if e == "access_denied" {
+			reason = "consent_denied"
+		} else if e != "" {
+			reason = "provider_error"
+		}
+		done, err := f.finish(ctx, l, LinkDenied, reason)
+		if err != nil {
+			return "", used(err)
+		}
+		f.audit(ctx, done, audit.LinkRefused, audit.Record{Reason: reason})
+		return done.back(), nil
+	}
+	var err error
+	if l.Code, err = f.Sealer.Seal(ctx, parked(l, "code"), secret.FromString(code)); err != nil {
+		return "", err
+	}
+	l.Status, l.StateHash, l.CookieHash, l.ParkedUntil = LinkConsented, "", "", f.Now().Add(ParkTTL)
+	done, err := f.Links.UpdateLink(ctx, l)
+	if err != nil {
+		return "", used(err)
+	}
+	return done.back(), nil
+}
+
+func used(err error) error {
+	if fault.Is(err, fault.Conflict) {
+		return fault.New(fault.Conflict, "this answer was already used").With("reason", "state_used").WithCause(err)
+	}
+	return err
+}
+
+// unpark opens the code and the verifier of a link.
+func (f *Flow) unpark(ctx context.Context, l Link) (code, verifier secret.Text, err error) {
+	if code, err = f.Sealer.Open(ctx, parked(l, "code"), l.Code); err != nil {
+		return code, verifier, err
+	}
+	verifier, err = f.Sealer.Open(ctx, parked(l, "verifier"), l.Verifier)
+	return code, verifier, err
+}
+
+// CookieValue gives the bytes of a departure's cookie to the HTTP layer.
+func (d Departure) CookieValue() string { return string(d.Cookie.Reveal(reveal.Key{})) }

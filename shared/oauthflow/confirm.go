@@ -1,0 +1,178 @@
+package oauthflow
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"behalf.dev/behalf/shared/audit"
+	"behalf.dev/behalf/shared/catalog"
+	"behalf.dev/behalf/shared/connection"
+	"behalf.dev/behalf/shared/egress"
+	"behalf.dev/behalf/shared/fault"
+	"behalf.dev/behalf/shared/secret"
+	"behalf.dev/behalf/shared/tenant"
+)
+
+// Status reads a link for the back end that made it.
+func (f *Flow) Status(ctx context.Context, t tenant.ID, id string) (Link, error) {
+	return f.Links.Link(ctx, t, id)
+}
+
+// Confirm is the SaaS saying who is signed in at its own end. Only the principal that the link was made for activates
+// the connection; anybody else ends the link, and the parked code with it, unredeemed.
+func (f *Flow) Confirm(ctx context.Context, l Link, principal tenant.Principal, by string) (connection.Connection, error) {
+	if err := f.confirmable(l); err != nil {
+		return connection.Connection{}, err
+	}
+	if principal != l.Principal {
+		if _, err := f.finish(ctx, l, LinkMismatch, "user_mismatch"); err != nil {
+			return connection.Connection{}, err
+		}
+		f.audit(ctx, l, audit.LinkRefused, audit.Record{Reason: "user_mismatch", By: by})
+		return connection.Connection{}, fault.New(fault.Forbidden, "the person who consented is not the principal this link was made for; nothing was connected").With("reason", "user_mismatch")
+	}
+	suspended, err := f.Principals.Suspended(ctx, l.Scope)
+	if err != nil {
+		return connection.Connection{}, err
+	}
+	if suspended {
+		return connection.Connection{}, fault.New(fault.Revoked, "the directory suspended this principal; nothing was connected")
+	}
+	code, verifier, err := f.unpark(ctx, l)
+	if err != nil {
+		return connection.Connection{}, err
+	}
+	// The link is used up before the code is: a code must never be sent twice.
+	done, err := f.finish(ctx, l, LinkConfirmed, "")
+	if err != nil {
+		return connection.Connection{}, used(err)
+	}
+	c, err := f.redeem(ctx, done, code, verifier, by)
+	if err != nil {
+		if _, ferr := f.finish(ctx, done, LinkFailed, string(fault.From(err).Code)); ferr != nil {
+			f.Log.ErrorContext(ctx, "link not ended", "error", ferr)
+		}
+		f.audit(ctx, l, audit.LinkRefused, audit.Record{Reason: "exchange_failed", Code: string(fault.From(err).Code), By: by})
+	}
+	return c, err
+}
+
+func (f *Flow) confirmable(l Link) error {
+	if l.Status == LinkConsented && !f.Now().Before(l.ParkedUntil) {
+		return fault.New(fault.NotFound, "the consent was not confirmed within %d minutes and was dropped; make a new link", int(ParkTTL.Minutes())).With("reason", "link_expired")
+	}
+	if l.Status == LinkOpen || l.Status == LinkStarted {
+		if err := l.live(f.Now(), LinkOpen, LinkStarted); err != nil {
+			return err
+		}
+		return fault.New(fault.Conflict, "nobody has consented through this link yet").With("link_status", string(l.Status))
+	}
+	if l.Status != LinkConsented {
+		return fault.New(fault.Conflict, "this link has ended (%s); make a new one", l.Status).With("link_status", string(l.Status)).With("reason", "link_used")
+	}
+	return nil
+}
+
+// redeem exchanges the code and puts the grant in force.
+func (f *Flow) redeem(ctx context.Context, l Link, code, verifier secret.Text, by string) (connection.Connection, error) {
+	spec, err := f.Connector(l.Connector)
+	if err != nil {
+		return connection.Connection{}, err
+	}
+	client, err := f.Clients.Client(ctx, l.ClientOwner, l.Connector)
+	if err != nil {
+		return connection.Connection{}, err
+	}
+	if spec.PKCE == catalog.PKCENever {
+		verifier = secret.Text{}
+	}
+	res, err := f.Endpoint.Exchange(context.WithoutCancel(ctx), spec, client, code, verifier, f.redirectURI(l))
+	if err != nil {
+		return connection.Connection{}, err
+	}
+	account, err := f.identify(ctx, spec, res)
+	if err != nil {
+		return connection.Connection{}, err
+	}
+	return f.activate(ctx, l, spec, res, account, by)
+}
+
+// identify asks the provider whom the token stands for.
+func (f *Flow) identify(ctx context.Context, spec *catalog.Connector, res connection.Tokens) (connection.Account, error) {
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+	defer cancel()
+	var body []byte
+	if req, ok, err := spec.IdentityRequest(res.Facts.Metadata); err != nil {
+		return connection.Account{}, err
+	} else if ok {
+		h, err := req.HTTP(ctx)
+		if err != nil {
+			return connection.Account{}, err
+		}
+		egress.Authorize(h, req.Auth.Name, req.Auth.Format, res.Access)
+		got, err := f.Provider.Do(h)
+		if err != nil {
+			return connection.Account{}, fmt.Errorf("ask the provider for the account: %w", err)
+		}
+		if out := spec.ClassifyAPIResponse(got.Status, got.Header, got.Body); out.Kind != catalog.OutcomeOK {
+			return connection.Account{}, fault.New(fault.ProviderError, "%s did not say whose account this is", spec.Name).With("provider_status", got.Status).With("reason", out.Reason)
+		}
+		body = got.Body
+	}
+	who, err := spec.ParseIdentity(body, res.Facts.Metadata)
+	if err != nil {
+		return connection.Account{}, err
+	}
+	return connection.Account{ID: who.AccountID, Login: who.Login, Name: who.Name, Email: who.Email, TenantID: who.TenantID, TenantName: who.TenantName}, nil
+}
+
+// activate stores tokens, grant and connection at once.
+func (f *Flow) activate(ctx context.Context, l Link, spec *catalog.Connector, res connection.Tokens, account connection.Account, by string) (connection.Connection, error) {
+	ref := connection.Ref{Scope: l.Scope, Connector: l.Connector, ID: l.Connection}
+	old, err := f.Connections.Connection(ctx, ref)
+	if err != nil {
+		return old, err
+	}
+	if l.Reconnect && old.Account.ID != "" && old.Account.ID != account.ID {
+		return old, fault.New(fault.Conflict, "this connection belongs to another %s account (%s); sign in with that one, or connect this account as a new connection", spec.Name, old.Account.Login).With("reason", "account_mismatch")
+	}
+	now := f.Now()
+	g := connection.Grant{ID: connection.GrantID(f.NewID("grant")), Connection: l.Connection, ConfirmedBy: "saas_confirm", Link: digest(l.ID)[:16], ScopesRequested: l.Scopes,
+		ScopesGranted: res.Facts.Scopes, Account: account, ClientOwner: l.ClientOwner, ClientID: l.ClientID, At: now}
+	if res.Facts.Scopes == nil { // RFC 6749, section 5.1: left out means as asked
+		g.ScopesGranted = l.Scopes
+	}
+	next, err := old.Activate(connection.Activated{Grant: g, Metadata: res.Facts.Metadata, ExpiresAt: res.Facts.ExpiresAt, RefreshExpiresAt: res.Facts.RefreshExpiresAt,
+		DueAt: connection.DueAt(now, res.Facts.ExpiresAt, time.Duration(spec.Rotation.KeepAliveSeconds)*time.Second, f.Jitter())}, now)
+	if err != nil {
+		return old, err
+	}
+	slot, err := f.sealTokens(ctx, next, res)
+	if err != nil {
+		return old, err
+	}
+	// The grant's record comes first: an authorisation that is not on record must not be in force.
+	if err := f.record(ctx, l, audit.GrantCreated, audit.Record{Grant: string(g.ID), Scopes: g.ScopesGranted, By: by, Outcome: "succeeded"}); err != nil {
+		return old, err
+	}
+	if err := f.Connections.Activate(ctx, next, slot, g); err != nil {
+		return old, err
+	}
+	if err := f.Events.ConnectionChanged(ctx, audit.GrantCreated, next); err != nil {
+		f.Log.ErrorContext(ctx, "event not published", "connection", next.ID, "error", err)
+	}
+	return next, nil
+}
+
+func (f *Flow) sealTokens(ctx context.Context, c connection.Connection, res connection.Tokens) (connection.Slot, error) {
+	s := connection.Slot{Generation: c.Refresh.Generation, Fence: c.Refresh.Fence, Facts: res.Facts}
+	var err error
+	if s.Access, err = f.Sealer.Seal(ctx, c.Ref.Binding(connection.AccessToken, s.Generation), res.Access); err != nil {
+		return s, err
+	}
+	if !res.Refresh.IsZero() {
+		s.Refresh, err = f.Sealer.Seal(ctx, c.Ref.Binding(connection.RefreshToken, s.Generation), res.Refresh)
+	}
+	return s, err
+}

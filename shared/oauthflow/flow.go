@@ -1,0 +1,214 @@
+package oauthflow
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"time"
+
+	"behalf.dev/behalf/shared/audit"
+	"behalf.dev/behalf/shared/catalog"
+	"behalf.dev/behalf/shared/connection"
+	"behalf.dev/behalf/shared/egress"
+	"behalf.dev/behalf/shared/fault"
+	"behalf.dev/behalf/shared/secret"
+	"behalf.dev/behalf/shared/tenant"
+)
+
+// Connections is the store's view of connections.
+type Connections interface {
+	Connection(ctx context.Context, ref connection.Ref) (connection.Connection, error)
+	// CreateConnection stores a new connection and lists it under its tenant; fault.Conflict if the id exists.
+	CreateConnection(ctx context.Context, c connection.Connection) error
+	// Activate stores grant, slot and connection in one transaction, if the stored version is c's: a connection is
+	// never active without its tokens and its grant. fault.Conflict otherwise.
+	Activate(ctx context.Context, c connection.Connection, s connection.Slot, g connection.Grant) error
+}
+
+// Finder locates a connection by id alone.
+type Finder interface {
+	// FindConnection returns where the connection is; fault.NotFound.
+	FindConnection(ctx context.Context, t tenant.ID, id connection.ID) (connection.Ref, error)
+}
+
+// Principals tells whether somebody may hold credentials at all.
+type Principals interface {
+	// Suspended reports that the directory suspended the principal, or that the tenant does not exist or is closed
+	// (fault.NotFound).
+	Suspended(ctx context.Context, s tenant.Scope) (bool, error)
+}
+
+// Sealer opens and seals.
+type Sealer interface {
+	Seal(ctx context.Context, b connection.Binding, s secret.Text) ([]byte, error)
+	Open(ctx context.Context, b connection.Binding, sealed []byte) (secret.Text, error)
+}
+
+// Clients finds OAuth clients.
+type Clients interface {
+	// Owner says whose client a new connection of t uses; fault.Conflict with what to do when there is none.
+	Owner(ctx context.Context, t tenant.ID, connector string) (connection.StoredClient, error)
+	Client(ctx context.Context, owner tenant.ID, connector string) (connection.Client, error)
+}
+
+// Endpoint performs the authorization_code grant (RFC 6749, section 4.1.3).
+type Endpoint interface {
+	Exchange(ctx context.Context, c *catalog.Connector, client connection.Client, code, verifier secret.Text, redirectURI string) (connection.Tokens, error)
+}
+
+// Provider calls the provider's API for the account's identity.
+type Provider interface {
+	Do(r *http.Request) (egress.Response, error)
+}
+
+// Events tells the adopter.
+type Events interface {
+	ConnectionChanged(ctx context.Context, kind audit.Kind, c connection.Connection) error
+}
+
+// Deps is what a Flow works with, under one tenant's credentials.
+type Deps struct {
+	Links       Links
+	Lookup      LinkLookup
+	Connections Connections
+	Finder      Finder
+	Principals  Principals
+	Sealer      Sealer
+	Clients     Clients
+	Endpoint    Endpoint
+	Provider    Provider
+	Recorder    audit.Recorder
+	Events      Events
+	Connector   func(id string) (*catalog.Connector, error)
+	Log         *slog.Logger
+	Now         func() time.Time
+	NewID       func(prefix string) string
+	NewSecret   func() string
+	Jitter      func() float64
+	// PublicURL is where browsers reach us, without a trailing slash.
+	PublicURL string
+}
+
+// Flow runs connect links.
+type Flow struct{ Deps }
+
+// New returns a Flow over d.
+func New(d Deps) *Flow { return &Flow{d} }
+
+// CreateRequest asks for a link.
+type CreateRequest struct {
+	tenant.Scope
+	Connector string
+	Scopes    []string
+	// Connection reconnects an existing one; empty makes a new one.
+	Connection connection.ID
+	ReturnURL  string
+	// ReturnURLs is the tenant's allow-list; empty means none is set.
+	ReturnURLs []string
+	By         string
+}
+
+// Created is a new link.
+type Created struct {
+	Link Link
+	URL  string
+}
+
+// Create makes a link and, unless it reconnects, a pending connection.
+func (f *Flow) Create(ctx context.Context, r CreateRequest) (Created, error) {
+	spec, err := f.Connector(r.Connector)
+	if err != nil {
+		return Created{}, err
+	}
+	if err := checkReturnURL(r.ReturnURL, r.ReturnURLs); err != nil {
+		return Created{}, err
+	}
+	scopes, err := spec.RequestScopes(r.Scopes)
+	if err != nil {
+		return Created{}, err
+	}
+	suspended, err := f.Principals.Suspended(ctx, r.Scope)
+	if err != nil {
+		return Created{}, err
+	}
+	if suspended {
+		return Created{}, fault.New(fault.Revoked, "the directory suspended this principal; reactivate it there first")
+	}
+	client, err := f.Clients.Owner(ctx, r.Tenant, r.Connector)
+	if err != nil {
+		return Created{}, err
+	}
+	now := f.Now()
+	l := Link{ID: "cl_" + f.secretOf(r.Tenant), Scope: r.Scope, Connector: r.Connector, Scopes: scopes, ReturnURL: r.ReturnURL, Status: LinkOpen,
+		ClientOwner: client.Owner, ClientID: client.ID, Created: now, Expires: now.Add(LinkTTL)}
+	if err := f.target(ctx, &l, r); err != nil {
+		return Created{}, err
+	}
+	token := f.secretOf(r.Tenant)
+	if err := f.Links.CreateLink(ctx, l, digest(token)); err != nil {
+		return Created{}, err
+	}
+	f.audit(ctx, l, audit.LinkCreated, audit.Record{By: r.By, Scopes: scopes})
+	return Created{l, f.PublicURL + "/connect/" + token}, nil
+}
+
+// target decides which connection the link is for, making a pending one if it is new.
+func (f *Flow) target(ctx context.Context, l *Link, r CreateRequest) error {
+	if r.Connection == "" {
+		l.Connection = connection.ID(f.NewID("conn"))
+		c := connection.Connection{Ref: connection.Ref{Scope: l.Scope, Connector: l.Connector, ID: l.Connection}, Status: connection.Pending,
+			ClientOwner: l.ClientOwner, Created: l.Created, Updated: l.Created, PendingUntil: l.Expires.Add(ParkTTL)}
+		return f.Connections.CreateConnection(ctx, c)
+	}
+	ref, err := f.Finder.FindConnection(ctx, r.Tenant, r.Connection)
+	if err != nil {
+		return err
+	}
+	if ref.Scope != l.Scope || ref.Connector != l.Connector {
+		return fault.New(fault.NotFound, "principal %s has no %s connection %s", l.Principal, l.Connector, r.Connection).WithField("/connection")
+	}
+	c, err := f.Connections.Connection(ctx, ref)
+	if err != nil {
+		return err
+	}
+	if c.Status == connection.Revoked {
+		return fault.New(fault.Revoked, "connection %s was revoked; leave out \"connection\" to make a new one", c.ID).WithField("/connection")
+	}
+	l.Connection, l.Reconnect = c.ID, c.Refresh.Generation > 0
+	if l.Reconnect { // a narrower consent must not replace a wider grant unasked
+		l.Scopes = union(l.Scopes, c.Scopes)
+	}
+	return nil
+}
+
+func union(a, b []string) []string {
+	out := slices.Concat(a, b)
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// audit records what happened to a link. A link is no credential, so failing to record does not stop the person; grants
+// are recorded before they count.
+func (f *Flow) audit(ctx context.Context, l Link, kind audit.Kind, r audit.Record) {
+	if err := f.record(ctx, l, kind, r); err != nil {
+		f.Log.ErrorContext(ctx, "link not audited", "kind", kind, "error", err)
+	}
+}
+
+func (f *Flow) record(ctx context.Context, l Link, kind audit.Kind, r audit.Record) error {
+	r.ID, r.Kind, r.Time, r.Tenant, r.Principal = f.NewID("aud"), kind, f.Now(), l.Tenant, string(l.Principal)
+	r.Connector, r.Connection = l.Connector, string(l.Connection)
+	return f.Recorder.Record(ctx, r)
+}
+
+// finish moves a link to an end and forgets what was parked.
+func (f *Flow) finish(ctx context.Context, l Link, to LinkStatus, reason string) (Link, error) {
+	l.Status, l.Reason, l.Code, l.Verifier, l.CookieHash, l.StateHash = to, reason, nil, nil, "", ""
+	done, err := f.Links.UpdateLink(ctx, l)
+	if err != nil {
+		return l, fmt.Errorf("end link: %w", err)
+	}
+	return done, nil
+}

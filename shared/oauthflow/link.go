@@ -1,0 +1,161 @@
+package oauthflow
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"net/url"
+	"strings"
+	"time"
+
+	"behalf.dev/behalf/shared/connection"
+	"behalf.dev/behalf/shared/fault"
+	"behalf.dev/behalf/shared/tenant"
+)
+
+// How long things live.
+const (
+	LinkTTL = 15 * time.Minute
+	ParkTTL = 5 * time.Minute
+)
+
+// LinkStatus is where a link stands.
+type LinkStatus string
+
+// The statuses of a link. All but the first three are ends.
+const (
+	LinkOpen      LinkStatus = "open"
+	LinkStarted   LinkStatus = "started"
+	LinkConsented LinkStatus = "consented" // the code is parked, waiting for Confirm
+	LinkConfirmed LinkStatus = "confirmed"
+	LinkDenied    LinkStatus = "denied"
+	LinkMismatch  LinkStatus = "user_mismatch"
+	LinkFailed    LinkStatus = "failed"
+)
+
+// Link is one attempt to connect an account.
+type Link struct {
+	// ID is for the back end: "cl_<tenant>.<secret>".
+	ID string
+	tenant.Scope
+	Connector  string
+	Connection connection.ID
+	// Reconnect tells that the connection existed before; its account must stay the same.
+	Reconnect bool
+	Scopes    []string
+	ReturnURL string
+	Status    LinkStatus
+	Reason    string
+
+	ClientOwner tenant.ID
+	ClientID    string
+	// CookieHash binds the flow to the browser that started it; StateHash is the state that the provider must return.
+	CookieHash, StateHash string
+	Nonce                 string
+	// Verifier is the sealed PKCE verifier, Code the sealed authorization code.
+	Verifier, Code []byte
+
+	Created, Expires, ParkedUntil time.Time
+	// Version is the store's, for conditional writes.
+	Version uint64
+}
+
+// Links keeps links. All methods are for one tenant's credentials.
+type Links interface {
+	// CreateLink stores l under its id and under the hash of its public token; fault.Conflict if either exists.
+	CreateLink(ctx context.Context, l Link, tokenHash string) error
+	// Link reads strongly by id; fault.NotFound.
+	Link(ctx context.Context, t tenant.ID, id string) (Link, error)
+	// UpdateLink writes l if the stored version is l's; fault.Conflict otherwise. It returns l with the new version.
+	UpdateLink(ctx context.Context, l Link) (Link, error)
+}
+
+// LinkLookup finds links by what a browser carries.
+type LinkLookup interface {
+	// LinkIDByHash returns the link id behind a public token or a state; fault.NotFound.
+	LinkIDByHash(ctx context.Context, t tenant.ID, hash string) (string, error)
+	// PutLinkHash lets hash find the link until expires.
+	PutLinkHash(ctx context.Context, t tenant.ID, hash, id string, expires time.Time) error
+}
+
+// secretOf makes "<tenant>.<secret>": whoever reads it back knows in which partition to look, and nothing is looked up
+// across tenants.
+func (f *Flow) secretOf(t tenant.ID) string { return t.Tag() + "." + f.NewSecret() }
+
+// TenantOf reads the tenant out of a link token, a link id or a state. It returns fault.NotFound: whoever presents
+// something else has no link.
+func TenantOf(s string) (tenant.ID, error) {
+	t, rest, ok := strings.Cut(strings.TrimPrefix(s, "cl_"), ".")
+	id, err := tenant.Parse("", t)
+	if !ok || err != nil || len(rest) < 20 || len(rest) > 64 {
+		return "", notFound()
+	}
+	return id, nil
+}
+
+func notFound() *fault.Error {
+	return fault.New(fault.NotFound, "this link does not exist or has expired; ask for a new one")
+}
+
+func digest(s string) string {
+	h := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(h[:])
+}
+
+func sameHash(hash, s string) bool {
+	return hash != "" && subtle.ConstantTimeCompare([]byte(hash), []byte(digest(s))) == 1
+}
+
+// live returns nil while l can still be used in one of the given statuses.
+func (l Link) live(now time.Time, in ...LinkStatus) error {
+	if !now.Before(l.Expires) {
+		return fault.New(fault.NotFound, "this link expired at %s; ask for a new one", l.Expires.UTC().Format(time.RFC3339)).With("reason", "link_expired")
+	}
+	for _, s := range in {
+		if l.Status == s {
+			return nil
+		}
+	}
+	return fault.New(fault.Conflict, "this link was already used (%s); ask for a new one", l.Status).With("reason", "link_used").With("link_status", string(l.Status))
+}
+
+// checkReturnURL accepts an absolute https URL without credentials and fragment; plain http only for loopback, where
+// developers are. allowed, if not empty, lists the only URLs accepted, compared exactly.
+func checkReturnURL(s string, allowed []string) error {
+	const field = "/return_url"
+	if s == "" {
+		return fault.Invalid(field, "return_url is missing: the page of your product that confirms the connection")
+	}
+	u, err := url.Parse(s)
+	switch {
+	case err != nil || u.Host == "" || u.User != nil || u.Fragment != "" || strings.ContainsAny(s, "\\\r\n\t "):
+		return fault.Invalid(field, "return_url must be an absolute URL without credentials and fragment")
+	case u.Scheme == "https":
+	case u.Scheme == "http" && (u.Hostname() == "localhost" || u.Hostname() == "127.0.0.1" || u.Hostname() == "::1"):
+	default:
+		return fault.Invalid(field, "return_url must be https (http only for localhost)")
+	}
+	if len(allowed) == 0 {
+		return nil
+	}
+	for _, a := range allowed {
+		if a == s {
+			return nil
+		}
+	}
+	return fault.Invalid(field, "return_url is not among the return URLs of this tenant; they are compared exactly")
+}
+
+// back is the return URL with what the SaaS needs to confirm.
+func (l Link) back() string {
+	u, err := url.Parse(l.ReturnURL)
+	if err != nil { // it was checked when the link was made
+		return l.ReturnURL
+	}
+	q := u.Query()
+	q.Set("connect_link", l.ID)
+	q.Set("status", string(l.Status))
+	u.RawQuery = q.Encode()
+	return u.String()
+}

@@ -1,0 +1,106 @@
+package storetest
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"behalf.dev/behalf/shared/audit"
+	"behalf.dev/behalf/shared/authn"
+	"behalf.dev/behalf/shared/connection"
+	"behalf.dev/behalf/shared/dynamo"
+	"behalf.dev/behalf/shared/oauthclient"
+	"behalf.dev/behalf/shared/oauthflow"
+	"behalf.dev/behalf/shared/refresh"
+	"behalf.dev/behalf/shared/revoke"
+	"behalf.dev/behalf/shared/tenant"
+	"behalf.dev/behalf/shared/toolcall"
+	"behalf.dev/behalf/shared/vault"
+)
+
+// Store is what all services together need.
+type Store interface {
+	refresh.Connections
+	refresh.Slots
+	revoke.Connections
+	revoke.Slots
+	oauthflow.Connections
+	oauthflow.Finder
+	oauthflow.Links
+	oauthflow.LinkLookup
+	oauthflow.Principals
+	toolcall.State
+	toolcall.Claims
+	vault.KeyStore
+	oauthclient.Store
+	audit.Recorder
+	Listing
+	Sweep
+	Trail
+	Tenants
+	Suspender
+	KeyRecords
+	Shredder
+}
+
+// Listing pages through the connections of a tenant.
+type Listing interface {
+	TenantConnections(ctx context.Context, t tenant.ID, after connection.ID, limit int) ([]connection.Connection, connection.ID, error)
+}
+
+// Sweep finds connections that want attention.
+type Sweep interface {
+	Due(ctx context.Context, shard int, now time.Time, limit int) ([]connection.Ref, error)
+}
+
+// Trail is the audit trail and its chain.
+type Trail interface {
+	Records(ctx context.Context, t tenant.ID, p dynamo.AuditPage) ([]audit.Record, bool, error)
+	Segments(ctx context.Context, t tenant.ID) ([]audit.Segment, error)
+	Append(ctx context.Context, t tenant.ID, records []audit.Record) (audit.Segment, error)
+}
+
+// Tenants keeps the settings of tenants, and the list of them.
+type Tenants interface {
+	Tenant(ctx context.Context, id tenant.ID) (dynamo.Tenant, error)
+	PutTenant(ctx context.Context, t dynamo.Tenant) (dynamo.Tenant, error)
+	ListTenant(ctx context.Context, id tenant.ID, deleted bool) error
+	Tenants(ctx context.Context, after tenant.ID, limit int) ([]tenant.ID, tenant.ID, error)
+}
+
+// Suspender suspends and restores principals.
+type Suspender interface {
+	SetSuspended(ctx context.Context, s tenant.Scope, suspended bool, reason string) (changed bool, err error)
+}
+
+// KeyRecords keeps API keys and SCIM tokens.
+type KeyRecords interface {
+	PutKeyRecord(ctx context.Context, k authn.Key) error
+	KeyRecord(ctx context.Context, ref authn.KeyRef) (authn.Key, error)
+	KeyRecords(ctx context.Context, kind authn.KeyKind, t tenant.ID) ([]authn.Key, error)
+	DeleteKeyRecord(ctx context.Context, kind authn.KeyKind, t tenant.ID, id string) error
+}
+
+// Shredder destroys the wrapped keys of a tenant.
+type Shredder interface {
+	DestroyKeys(ctx context.Context, t tenant.ID) error
+}
+
+// Run runs all tiers. open returns an empty store; it is called once for each test.
+func Run(t *testing.T, open func(t *testing.T) Store) {
+	t.Run("Records", func(t *testing.T) { Records(t, open) })
+	t.Run("ConditionalWrites", func(t *testing.T) { ConditionalWrites(t, open) })
+	t.Run("Contention", func(t *testing.T) { Contention(t, open) })
+}
+
+type test = func(t *testing.T, s Store)
+
+func run(t *testing.T, open func(t *testing.T) Store, tests map[string]test) {
+	t.Helper()
+	for name, f := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f(t, open(t))
+		})
+	}
+}

@@ -1,0 +1,210 @@
+package toolcall
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"behalf.dev/behalf/shared/audit"
+	"behalf.dev/behalf/shared/authn"
+	"behalf.dev/behalf/shared/catalog"
+	"behalf.dev/behalf/shared/connection"
+	"behalf.dev/behalf/shared/egress"
+	"behalf.dev/behalf/shared/fault"
+	"behalf.dev/behalf/shared/secret"
+	"behalf.dev/behalf/shared/tenant"
+)
+
+// Held is a connection and its current tokens.
+type Held struct {
+	connection.Connection
+	Slot connection.Slot
+}
+
+// Snapshot is what step 1 reads, all strongly.
+type Snapshot struct {
+	// TenantClosed tells that the tenant was deleted; Suspended that the directory suspended the principal.
+	TenantClosed, Suspended bool
+	// Connections are those of the principal at the connector, in any status, oldest first.
+	Connections []Held
+}
+
+// State reads what decides about a call.
+type State interface {
+	Snapshot(ctx context.Context, s tenant.Scope, connector string) (Snapshot, error)
+	// Connected lists the principal's connections without tokens, and whether it may act at all.
+	Connected(ctx context.Context, s tenant.Scope) (Snapshot, error)
+}
+
+// Sealer opens access tokens and seals results that may have to be given again.
+type Sealer interface {
+	Seal(ctx context.Context, b connection.Binding, s secret.Text) ([]byte, error)
+	Open(ctx context.Context, b connection.Binding, sealed []byte) (secret.Text, error)
+}
+
+// Refresher gets a token refreshed by whoever may do that; the answer is a status, never a token.
+type Refresher interface {
+	Refresh(ctx context.Context, r connection.RefreshRequest) (connection.RefreshResult, error)
+}
+
+// Provider sends requests out.
+type Provider interface {
+	Do(r *http.Request) (egress.Response, error)
+}
+
+// Tools finds tools by name.
+type Tools interface {
+	Tool(name string) (*catalog.Connector, *catalog.Tool, error)
+	Connector(id string) (*catalog.Connector, error)
+}
+
+// Deps is what an Executor works with.
+type Deps struct {
+	Tools     Tools
+	State     State
+	Sealer    Sealer
+	Refresher Refresher
+	Provider  Provider
+	Claims    Claims
+	Recorder  audit.Recorder
+	Log       *slog.Logger
+	Now       func() time.Time
+	NewID     func(prefix string) string
+	// Timeout bounds the provider's answer; default 25 s, below API Gateway's 29 s.
+	Timeout time.Duration
+}
+
+// Executor runs tool calls for one scope.
+type Executor struct{ Deps }
+
+// New returns an Executor over d.
+func New(d Deps) *Executor {
+	if d.Timeout == 0 {
+		d.Timeout = 25 * time.Second
+	}
+	return &Executor{d}
+}
+
+// Call is one tool call as the agent asked for it.
+type Call struct {
+	Tool  string
+	Input json.RawMessage
+	// Connection chooses among several connections of one connector; empty when there is only one.
+	Connection string
+	// IdempotencyKey makes the call safe to repeat; empty for none.
+	IdempotencyKey string
+	RequestID      string
+}
+
+// Result is a tool call that succeeded.
+type Result struct {
+	ExecutionID  string
+	ConnectionID connection.ID
+	GrantID      connection.GrantID
+	Data         json.RawMessage
+	// Replayed tells that the answer is that of an earlier call with the same idempotency key.
+	Replayed bool
+}
+
+// run is one call under way.
+type run struct {
+	id      string
+	session authn.Session
+	call    Call
+	spec    *catalog.Connector
+	tool    *catalog.Tool
+	input   map[string]any
+	digest  string
+	held    Held
+	token   secret.Text
+	claim   *Claim
+	status  int
+	started time.Time
+	took    time.Duration
+}
+
+// Run executes c for s. Every error is a fault of the closed set; a refusal is recorded like an execution.
+func (e *Executor) Run(ctx context.Context, s authn.Session, c Call) (Result, error) {
+	r := &run{id: e.NewID("exec"), session: s, call: c}
+	if err := e.admit(ctx, r); err != nil { // 1 to 4
+		return Result{}, e.refuse(ctx, r, err)
+	}
+	if done, err := e.claimKey(ctx, r); err != nil || done != nil { // 5
+		if err != nil {
+			return Result{}, e.refuse(ctx, r, err)
+		}
+		return *done, nil
+	}
+	if err := e.openToken(ctx, r, 0); err != nil { // 6
+		e.releaseClaim(ctx, r)
+		return Result{}, e.refuse(ctx, r, err)
+	}
+	if err := e.record(ctx, r, audit.ExecutionIntent, nil); err != nil { // 7
+		e.releaseClaim(ctx, r)
+		return Result{}, fault.New(fault.Internal, "the call was not made, because it could not be put on record; try again").WithRetryAfter(time.Second).WithCause(err)
+	}
+	data, err := e.perform(ctx, r)                                                                 // 8 to 11
+	e.settleClaim(ctx, r, data, err)                                                               // 5, the other half
+	if rerr := e.record(context.WithoutCancel(ctx), r, audit.ExecutionOutcome, err); rerr != nil { // 12
+		e.Log.ErrorContext(ctx, "outcome not recorded; the intent stands alone", "execution", r.id, "error", rerr)
+	}
+	if err != nil {
+		return Result{}, fault.From(err).With("execution_id", r.id)
+	}
+	return Result{ExecutionID: r.id, ConnectionID: r.held.ID, GrantID: r.held.Grant, Data: data}, nil
+}
+
+// admit is steps 1 to 4, cheapest first; what needs no store is checked before the store is asked.
+func (e *Executor) admit(ctx context.Context, r *run) error {
+	var err error
+	if r.spec, r.tool, err = e.Tools.Tool(r.call.Tool); err != nil { // 2
+		return asField(err, "/tool")
+	}
+	if !r.session.Allows(r.spec.ID, r.tool.Name) {
+		return fault.New(fault.Forbidden, "this session may not use %s; its connectors and tools were fixed when it was created", r.tool.Name).WithField("/tool").With("reason", "outside_session")
+	}
+	if r.input, err = r.tool.ValidateInput(r.call.Input); err != nil { // 3
+		return err
+	}
+	r.digest = inputDigest(r.tool.Name, r.input)
+	snap, err := e.State.Snapshot(ctx, r.session.Scope, r.spec.ID) // 1
+	if err != nil {
+		return err
+	}
+	if err := e.mayAct(snap); err != nil {
+		return err
+	}
+	if r.held, err = e.choose(r, snap.Connections); err != nil {
+		return err
+	}
+	if missing := r.tool.MissingScopes(r.held.Scopes); len(missing) > 0 { // 4
+		return e.wayIn(r, fault.New(fault.ScopeMissing, "%s needs scopes that this connection was not granted", r.tool.Name), missing).With("missing_scopes", missing)
+	}
+	return nil
+}
+
+func (e *Executor) mayAct(s Snapshot) error {
+	if s.TenantClosed {
+		return fault.New(fault.Revoked, "the tenant was deleted").With("reason", "tenant_deleted")
+	}
+	if s.Suspended {
+		return fault.New(fault.Revoked, "the directory deprovisioned this principal; nothing may be done on its behalf").With("reason", "principal_suspended")
+	}
+	return nil
+}
+
+// inputDigest is the SHA-256 of tool and input; encoding/json sorts the keys of maps, so equal inputs agree.
+func inputDigest(tool string, input map[string]any) string {
+	b, err := json.Marshal([]any{tool, input})
+	if err != nil { // the input came from JSON
+		return ""
+	}
+	h := sha256.Sum256(b)
+	return hex.EncodeToString(h[:])
+}
+
+func asField(err error, field string) error { return fault.From(err).WithField(field) }

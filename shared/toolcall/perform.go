@@ -1,0 +1,190 @@
+package toolcall
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"behalf.dev/behalf/shared/audit"
+	"behalf.dev/behalf/shared/catalog"
+	"behalf.dev/behalf/shared/connection"
+	"behalf.dev/behalf/shared/egress"
+	"behalf.dev/behalf/shared/fault"
+)
+
+// refreshWait is how long a call waits for a refresh when it has no live token.
+const refreshWait = 12 * time.Second
+
+// openToken is step 6. rejected is the generation that the provider refused, zero at first. A live token is used as it
+// is, even if a refresh is due: waiting for one would make every caller pay for it.
+func (e *Executor) openToken(ctx context.Context, r *run, rejected uint64) error {
+	if rejected != 0 || !r.held.Usable(e.Now()) {
+		if err := e.renew(ctx, r, rejected); err != nil {
+			return err
+		}
+	}
+	if r.held.Slot.Generation != r.held.Refresh.Generation {
+		return fault.New(fault.Internal, "the stored tokens are missing").With("reason", "slot_missing")
+	}
+	var err error
+	r.token, err = e.Sealer.Open(ctx, r.held.Ref.Binding(connection.AccessToken, r.held.Slot.Generation), r.held.Slot.Access)
+	return err
+}
+
+// renew asks for a refresh and reads the connection again.
+func (e *Executor) renew(ctx context.Context, r *run, rejected uint64) error {
+	res, err := e.Refresher.Refresh(ctx, connection.RefreshRequest{Ref: r.held.Ref, Rejected: rejected, Wait: refreshWait, By: "execute"})
+	if err != nil {
+		return err
+	}
+	switch res.Status {
+	case connection.RefreshFresh, connection.RefreshRefreshed:
+	case connection.RefreshNeedsReauth:
+		h := r.held
+		h.Reason = res.Reason
+		return e.reauthorize(r, h)
+	case connection.RefreshUnavailable:
+		// the status changed under us; the read below says how
+	default:
+		return fault.New(fault.ProviderError, "the access to %s is being renewed and is not ready; try again", r.spec.Name).With("connector", r.spec.ID).With("reason", "refresh_"+string(res.Status)).WithRetryAfter(max(res.RetryAfter, time.Second))
+	}
+	snap, err := e.State.Snapshot(ctx, r.session.Scope, r.spec.ID)
+	if err != nil {
+		return err
+	}
+	if err := e.mayAct(snap); err != nil {
+		return err
+	}
+	for _, h := range snap.Connections {
+		if h.ID == r.held.ID {
+			r.held = h
+			return e.usable(r, h)
+		}
+	}
+	return fault.New(fault.NotFound, "connection %s is gone", r.held.ID)
+}
+
+// perform is steps 8 to 11, with the one repetition after an expired token: the provider refused the call before doing
+// anything, so repeating it repeats nothing.
+func (e *Executor) perform(ctx context.Context, r *run) (json.RawMessage, error) {
+	res, out, err := e.send(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	if out.Kind == catalog.OutcomeExpired {
+		if err := e.openToken(ctx, r, r.held.Refresh.Generation); err != nil {
+			return nil, err
+		}
+		if res, out, err = e.send(ctx, r); err != nil {
+			return nil, err
+		}
+	}
+	if out.Kind != catalog.OutcomeOK {
+		return nil, e.providerFault(r, res, out)
+	}
+	data, err := r.tool.Shape(res.Status, redact(res.Body, r.token)) // 11
+	if err != nil {
+		return nil, err
+	}
+	return data, nil
+}
+
+// send is steps 8 to 10: one request to the provider.
+func (e *Executor) send(ctx context.Context, r *run) (egress.Response, catalog.Outcome, error) {
+	req, err := r.tool.Bind(r.input, r.held.Metadata) // 8
+	if err != nil {
+		return egress.Response{}, catalog.Outcome{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, e.Timeout)
+	defer cancel()
+	h, err := req.HTTP(ctx)
+	if err != nil {
+		return egress.Response{}, catalog.Outcome{}, err
+	}
+	if r.tool.IdempotencyHeader != "" && r.call.IdempotencyKey != "" {
+		h.Header.Set(r.tool.IdempotencyHeader, r.call.IdempotencyKey)
+	}
+	egress.Authorize(h, req.Auth.Name, req.Auth.Format, r.token)
+	r.started = e.Now()
+	res, err := e.Provider.Do(h) // 9
+	r.took, r.status = e.Now().Sub(r.started), res.Status
+	if err != nil {
+		return res, catalog.Outcome{}, e.unanswered(r, err)
+	}
+	return res, r.spec.ClassifyAPIResponse(res.Status, res.Header, res.Body), nil // 10
+}
+
+// unanswered decides what a missing answer means: for a write that may have been sent, nobody knows.
+func (e *Executor) unanswered(r *run, err error) error {
+	f := fault.From(err).With("connector", r.spec.ID)
+	if errors.Is(err, egress.ErrNotSent) || r.tool.Effect == catalog.EffectRead {
+		return f
+	}
+	return fault.New(fault.OutcomeUnknown, "%s was sent to %s and no answer came: it may or may not have happened; look before you repeat it", r.tool.Name, r.spec.Name).With("connector", r.spec.ID).With("reason", f.Detail["reason"]).WithCause(err)
+}
+
+// providerFault is an answer that is not a success, with the provider's body, redacted and bounded.
+func (e *Executor) providerFault(r *run, res egress.Response, out catalog.Outcome) error {
+	f := out.Fault(r.spec.ID)
+	switch out.Kind {
+	case catalog.OutcomeScope:
+		missing := out.MissingScopes
+		if len(missing) == 0 {
+			missing = r.tool.MissingScopes(nil)
+		}
+		f = e.wayIn(r, f, missing)
+	case catalog.OutcomeDead, catalog.OutcomeExpired:
+		h := r.held
+		h.Reason = out.Reason
+		if re, ok := e.reauthorize(r, h).(*fault.Error); ok {
+			f = re.With("provider_status", res.Status)
+		}
+	}
+	return f.With("provider_body", bounded(redact(res.Body, r.token)))
+}
+
+const maxProviderBody = 4 << 10
+
+// bounded shows the provider's body as JSON if it is, as text otherwise, cut to a length that fits an error.
+func bounded(b []byte) any {
+	if len(b) > maxProviderBody {
+		return string(b[:maxProviderBody]) + "… (cut)"
+	}
+	var v any
+	if json.Unmarshal(b, &v) == nil {
+		return v
+	}
+	return string(b)
+}
+
+// refuse records a call that was not made, and returns err as a fault with the execution's id.
+func (e *Executor) refuse(ctx context.Context, r *run, err error) error {
+	if rerr := e.record(context.WithoutCancel(ctx), r, audit.ExecutionRefused, err); rerr != nil {
+		e.Log.ErrorContext(ctx, "refusal not recorded", "execution", r.id, "error", rerr)
+	}
+	return fault.From(err).With("execution_id", r.id)
+}
+
+// record writes one audit row about r. err nil with an outcome means success.
+func (e *Executor) record(ctx context.Context, r *run, kind audit.Kind, err error) error {
+	a := audit.Record{ID: e.NewID("aud"), Kind: kind, Time: e.Now(), Tenant: r.session.Tenant, Principal: string(r.session.Principal), Session: r.session.ID,
+		Agent: r.session.Agent, Run: r.session.Run, Execution: r.id, Tool: r.call.Tool, InputSHA256: r.digest, RequestID: r.call.RequestID,
+		Connection: string(r.held.ID), Grant: string(r.held.Grant), Scopes: r.held.Scopes, Generation: r.held.Refresh.Generation}
+	if r.tool != nil {
+		a.Connector, a.Effect = r.spec.ID, string(r.tool.Effect)
+	} else {
+		a.Tool = "" // a name that is no tool's may be anything, even a secret pasted by mistake
+	}
+	if kind == audit.ExecutionOutcome {
+		a.ProviderStatus, a.DurationMS, a.Outcome = r.status, r.took.Milliseconds(), "succeeded"
+	}
+	if err != nil {
+		a.Outcome, a.Code = "failed", string(fault.From(err).Code)
+		if fault.Is(err, fault.OutcomeUnknown) {
+			a.Outcome = "unknown"
+		}
+		a.Reason, _ = fault.From(err).Detail["reason"].(string)
+	}
+	return e.Recorder.Record(ctx, a)
+}

@@ -1,0 +1,79 @@
+package workspace
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"behalf.dev/behalf/events"
+	"behalf.dev/behalf/shared/audit"
+	"behalf.dev/behalf/shared/awslambda"
+	"behalf.dev/behalf/shared/awssqs"
+	"behalf.dev/behalf/shared/connection"
+	"behalf.dev/behalf/shared/dynamo"
+	"behalf.dev/behalf/shared/tenant"
+)
+
+// Offboarder ends connections here, at once, and queues telling the providers. Whoever decides (an administrator, the
+// directory) goes through it, so that the order is always the same: on record, status, queue. A crash in between leaves
+// a revoked connection whose provider was not told; doing the whole again completes it.
+type Offboarder struct {
+	DB    *dynamo.DB
+	Queue *awssqs.Queue
+	Now   func() time.Time
+	NewID func(prefix string) string
+}
+
+// queueDelay lets a direct call of the revoke function go first; the queued message then finds nothing left to do.
+const queueDelay = 30 * time.Second
+
+// Revoke ends one connection. It returns the connection as it is now; one that was revoked before stays as it was, and
+// is queued again if the provider's answer is still missing.
+func (o Offboarder) Revoke(ctx context.Context, c connection.Connection, reason, by string) (connection.Connection, error) {
+	before := c.Status
+	done, err := o.DB.UpdateConnection(ctx, c, func(x connection.Connection) (connection.Connection, error) {
+		before = x.Status
+		return x.Revoke(reason, o.Now()), nil
+	})
+	if err != nil {
+		return c, fmt.Errorf("revoke %s: %w", c.ID, err)
+	}
+	if before != connection.Revoked {
+		if err := o.record(ctx, done, reason, by); err != nil {
+			return done, err
+		}
+	}
+	if done.Revocation.Erased {
+		return done, nil
+	}
+	return done, o.Queue.Send(ctx, events.RevokeWork{Connection: awslambda.RefOf(done.Ref), By: by}, queueDelay)
+}
+
+func (o Offboarder) record(ctx context.Context, c connection.Connection, reason, by string) error {
+	err := o.DB.Record(ctx, audit.Record{ID: o.NewID("aud"), Kind: audit.ConnectionRevoked, Time: o.Now(), Tenant: c.Tenant, Principal: string(c.Principal),
+		Connector: c.Connector, Connection: string(c.ID), Grant: string(c.Grant), Scopes: c.Scopes, Reason: reason, By: by, Outcome: "succeeded"})
+	if err != nil {
+		return fmt.Errorf("record the revocation of %s: %w", c.ID, err)
+	}
+	return nil
+}
+
+// Principal ends all connections of a principal.
+func (o Offboarder) Principal(ctx context.Context, s tenant.Scope, reason, by string) ([]connection.Connection, error) {
+	all, err := o.DB.ConnectionsOf(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]connection.Connection, 0, len(all))
+	for _, c := range all {
+		if c.Status == connection.Revoked && c.Revocation.Erased {
+			continue
+		}
+		done, err := o.Revoke(ctx, c, reason, by)
+		if err != nil {
+			return out, err
+		}
+		out = append(out, done)
+	}
+	return out, nil
+}

@@ -1,0 +1,146 @@
+// Package xoauth2 speaks to token endpoints through golang.org/x/oauth2.
+//
+// It adapts that library to what the services ask for, and fences off three of its habits: the client authentication
+// style is always stated, since detecting it sends a one-time credential twice; no TokenSource is used, since it would
+// refresh by itself and keep rotated tokens in memory; RetrieveError, whose text holds the raw answer, never leaves this
+// package.
+package xoauth2
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"time"
+
+	"golang.org/x/oauth2"
+
+	"behalf.dev/behalf/shared/catalog"
+	"behalf.dev/behalf/shared/connection"
+	"behalf.dev/behalf/shared/fault"
+	"behalf.dev/behalf/shared/refresh"
+	"behalf.dev/behalf/shared/secret"
+	"behalf.dev/behalf/shared/secret/reveal"
+)
+
+// Endpoint is every connector's token endpoint.
+type Endpoint struct {
+	client *http.Client
+	now    func() time.Time
+}
+
+// New returns an Endpoint that sends through client, which must be guarded (egress.Client.HTTP).
+func New(client *http.Client, now func() time.Time) *Endpoint { return &Endpoint{client, now} }
+
+// Exchange redeems an authorization code (RFC 6749, section 4.1.3; RFC 7636, section 4.5 when verifier is given). The
+// code is sent once. Errors are fault.ProviderError, or what the provider's answer is classified as.
+func (e *Endpoint) Exchange(ctx context.Context, c *catalog.Connector, client connection.Client, code, verifier secret.Text, redirectURI string) (connection.Tokens, error) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	call := e.call(c)
+	conf, err := config(c, client, nil)
+	if err != nil {
+		return connection.Tokens{}, err
+	}
+	conf.RedirectURL = redirectURI
+	var opts []oauth2.AuthCodeOption
+	if !verifier.IsZero() {
+		opts = append(opts, oauth2.VerifierOption(string(verifier.Reveal(reveal.Key{}))))
+	}
+	_, err = conf.Exchange(call.context(ctx), string(code.Reveal(reveal.Key{})), opts...)
+	t, _, err := call.read(err)
+	return t, err
+}
+
+// Refresh performs the refresh_token grant (RFC 6749, section 6), once. Any error is a *refresh.EndpointError.
+func (e *Endpoint) Refresh(ctx context.Context, c *catalog.Connector, client connection.Client, token secret.Text, metadata map[string]string) (connection.Tokens, error) {
+	call := e.call(c)
+	conf, err := config(c, client, metadata)
+	if err != nil {
+		return connection.Tokens{}, &refresh.EndpointError{Err: err}
+	}
+	src := conf.TokenSource(call.context(ctx), &oauth2.Token{RefreshToken: string(token.Reveal(reveal.Key{}))})
+	_, err = src.Token()
+	t, out, err := call.read(err)
+	if err != nil {
+		return t, &refresh.EndpointError{Outcome: out, Sent: call.sent, Err: err}
+	}
+	return t, nil
+}
+
+func config(c *catalog.Connector, client connection.Client, metadata map[string]string) (*oauth2.Config, error) {
+	to, err := c.TokenURL(metadata)
+	if err != nil {
+		return nil, err
+	}
+	style := oauth2.AuthStyleInParams // client_secret_post, and none: the client id alone
+	if c.ClientAuth == catalog.ClientAuthBasic {
+		style = oauth2.AuthStyleInHeader
+	}
+	return &oauth2.Config{ClientID: client.ID, ClientSecret: string(client.Secret.Reveal(reveal.Key{})), Endpoint: oauth2.Endpoint{TokenURL: to, AuthStyle: style}}, nil
+}
+
+// call is one request to a token endpoint: it adds the connector's headers and keeps the answer, since the library
+// hands out only what RFC 6749 knows.
+type call struct {
+	e      *Endpoint
+	c      *catalog.Connector
+	sent   bool
+	status int
+	header http.Header
+	body   []byte
+}
+
+func (e *Endpoint) call(c *catalog.Connector) *call { return &call{e: e, c: c} }
+
+func (k *call) context(ctx context.Context) context.Context {
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { k.sent = true }})
+	hc := *k.e.client
+	hc.Transport = k
+	return context.WithValue(ctx, oauth2.HTTPClient, &hc)
+}
+
+// RoundTrip implements http.RoundTripper for this one call.
+func (k *call) RoundTrip(r *http.Request) (*http.Response, error) {
+	for name, values := range k.c.TokenHeader() {
+		r.Header[name] = values
+	}
+	res, err := k.e.client.Transport.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	body, err := io.ReadAll(io.LimitReader(res.Body, 1<<20)) // the library reads no more either
+	_ = res.Body.Close()
+	if err != nil {
+		return nil, err
+	}
+	k.status, k.header, k.body = res.StatusCode, res.Header, body
+	res.Body = io.NopCloser(bytes.NewReader(body))
+	return res, nil
+}
+
+// read turns the provider's answer, or its absence, into tokens or a fault. The library's own error is kept only when
+// no answer came: with one, its text would hold the body.
+func (k *call) read(libErr error) (connection.Tokens, catalog.Outcome, error) {
+	if k.status == 0 {
+		f := fault.New(fault.ProviderError, "%s gave no answer to the token request", k.c.Name).With("connector", k.c.ID).With("reason", "no_answer").WithRetryAfter(5 * time.Second)
+		return connection.Tokens{}, catalog.Outcome{}, f.WithCause(libErr)
+	}
+	res, err := k.c.ParseTokenBody(k.status, k.header, k.body, k.e.now())
+	if err != nil {
+		var p *catalog.ProviderFailure
+		if errors.As(err, &p) {
+			return connection.Tokens{}, p.Outcome, err
+		}
+		return connection.Tokens{}, catalog.Outcome{Kind: catalog.OutcomeError, Reason: "unreadable_answer", Status: k.status}, err
+	}
+	t := connection.Tokens{Access: res.AccessToken, Refresh: res.RefreshToken, Facts: connection.TokenFacts{ExpiresAt: res.ExpiresAt, RefreshExpiresAt: res.RefreshExpiresAt, Metadata: res.Metadata}}
+	if res.ScopesStated {
+		t.Facts.Scopes = res.Scopes
+	}
+	return t, catalog.Outcome{Kind: catalog.OutcomeOK}, nil
+}
+
+var _ refresh.Endpoint = (*Endpoint)(nil)
