@@ -65,6 +65,7 @@ func (a *AWS) invoke(ctx context.Context, arn string, payload []byte) (out []byt
 	if h == nil {
 		return nil, false, nil
 	}
+	ctx = context.WithoutCancel(ctx) // a function has its own time: neither the caller's deadline nor its going away ends it
 	if limit > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, limit)

@@ -37,6 +37,8 @@ type Options struct {
 	Log *slog.Logger
 	// Now is the clock of everything; nil means time.Now.
 	Now func() time.Time
+	// Endpoint is another account's URL (LocalStack); empty runs the embedded one.
+	Endpoint string
 	// Getenv finds real client ids ("BEHALF_GITHUB_CLIENT_ID"); nil finds none.
 	Getenv func(string) string
 }

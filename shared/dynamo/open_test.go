@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"behalf.dev/behalf/integration/localaws"
@@ -17,12 +18,15 @@ import (
 // clock is the time of the tests; nothing here depends on the real one.
 func clock() time.Time { return time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC) }
 
-// connect returns a client of an endpoint, with fixed credentials.
+// connect returns a client of an endpoint, with fixed credentials, that repeats failed requests without pausing.
 func connect(key, secret, endpoint string, h *http.Client) *dynamodb.Client {
 	creds := aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{AccessKeyID: key, SecretAccessKey: secret}, nil
 	})
-	return dynamodb.New(dynamodb.Options{Region: "us-east-1", BaseEndpoint: &endpoint, HTTPClient: h, Credentials: creds})
+	atOnce := retry.NewStandard(func(o *retry.StandardOptions) {
+		o.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) { return 0, nil })
+	})
+	return dynamodb.New(dynamodb.Options{Region: "us-east-1", BaseEndpoint: &endpoint, HTTPClient: h, Credentials: creds, Retryer: atOnce})
 }
 
 // tables creates fresh tables, named after the test where an endpoint is shared.

@@ -100,8 +100,11 @@ func (c *Coordinator) Refresh(ctx context.Context, r connection.RefreshRequest) 
 	if err != nil {
 		return connection.RefreshResult{}, err
 	}
-	deadline := c.Now().Add(r.Wait)
+	deadline, first := c.Now().Add(r.Wait), conn.Refresh.Generation
 	for pause := 50 * time.Millisecond; ; pause = min(2*pause, 800*time.Millisecond) {
+		if conn.Refresh.Generation != first {
+			r.Force = false // somebody did meanwhile what was asked for
+		}
 		if res, done := c.settled(conn, r); done {
 			return res, nil
 		}
@@ -112,8 +115,12 @@ func (c *Coordinator) Refresh(ctx context.Context, r connection.RefreshRequest) 
 		if mine {
 			return c.lead(ctx, leased, r)
 		}
+		if leased.Refresh.Generation != conn.Refresh.Generation || leased.Status != conn.Status {
+			conn = leased // not a lease stood in the way, but a change: judge again
+			continue
+		}
 		if left := deadline.Sub(c.Now()); left <= 0 {
-			return connection.RefreshResult{Status: connection.RefreshBusy, Generation: leased.Refresh.Generation, RetryAfter: 2 * time.Second}, nil
+			return busy(leased), nil
 		} else if err := c.Sleep(ctx, min(pause, left)); err != nil {
 			return connection.RefreshResult{}, err
 		}
@@ -121,6 +128,10 @@ func (c *Coordinator) Refresh(ctx context.Context, r connection.RefreshRequest) 
 			return connection.RefreshResult{}, err
 		}
 	}
+}
+
+func busy(conn connection.Connection) connection.RefreshResult {
+	return connection.RefreshResult{Status: connection.RefreshBusy, Generation: conn.Refresh.Generation, ExpiresAt: conn.ExpiresAt, RetryAfter: 2 * time.Second}
 }
 
 // settled answers from what is stored, when no refresh is needed or allowed.
@@ -149,7 +160,12 @@ func (c *Coordinator) settled(conn connection.Connection, r connection.RefreshRe
 	return res, false
 }
 
-var errNotMine = errors.New("another refresher holds the lease")
+// The reasons why a change of the connection is not made.
+var (
+	errNotMine = errors.New("another refresher holds the lease")
+	// errDone is a change that finds itself made: the answer was lost, and somebody else wrote before it was repeated.
+	errDone = errors.New("already done")
+)
 
 // lease is R1. mine is false when somebody else holds a live lease or moved the generation.
 func (c *Coordinator) lease(ctx context.Context, conn connection.Connection) (connection.Connection, bool, error) {
@@ -162,6 +178,9 @@ func (c *Coordinator) lease(ctx context.Context, conn connection.Connection) (co
 	got, err := c.Connections.UpdateConnection(ctx, conn, func(x connection.Connection) (connection.Connection, error) {
 		held = x
 		now := c.Now()
+		if x.Refresh.LeaseOwner == owner {
+			return x, errDone
+		}
 		if x.Status != connection.Active || x.Refresh.Generation != g || x.Refresh.LeaseOwner != "" && now.Before(x.Refresh.LeaseUntil) {
 			return x, errNotMine
 		}
@@ -169,49 +188,71 @@ func (c *Coordinator) lease(ctx context.Context, conn connection.Connection) (co
 		x.Refresh.LeaseOwner, x.Refresh.LeaseUntil = owner, now.Add(classOf(spec, x).lease)
 		return x, nil
 	})
-	if errors.Is(err, errNotMine) {
+	switch {
+	case errors.Is(err, errNotMine):
 		return held, false, nil
+	case errors.Is(err, errDone):
+		return held, true, nil
 	}
 	return got, err == nil, err
 }
 
 // lead is R2 to R8, under the lease that conn carries.
 func (c *Coordinator) lead(ctx context.Context, conn connection.Connection, r connection.RefreshRequest) (connection.RefreshResult, error) {
-	spec, err := c.Connector(conn.Connector)
+	j, err := c.job(conn)
 	if err != nil {
-		return connection.RefreshResult{}, err
+		return c.abandon(ctx, j, err)
 	}
-	next, ok, err := c.Slots.Slot(ctx, conn.Ref, conn.Refresh.Generation+1) // R2
+	next, ok, err := c.shadowed(ctx, conn) // R2
 	if err != nil {
-		return connection.RefreshResult{}, c.abandon(ctx, conn, err)
+		return c.abandon(ctx, j, err)
 	}
-	if ok && next.Generation == conn.Refresh.Generation+1 {
-		return c.flip(ctx, conn, spec, next, r)
+	if ok {
+		return c.rollForward(ctx, j, next, r)
 	}
-	job, err := c.prepare(ctx, conn, spec) // R3
-	if err != nil {
-		return connection.RefreshResult{}, c.abandon(ctx, conn, err)
+	if err := c.prepare(ctx, &j); err != nil { // R3
+		return c.abandon(ctx, j, err)
 	}
-	res, failed := c.call(ctx, job) // R4, R5
+	if j.token.IsZero() {
+		return c.withoutToken(ctx, j, r)
+	}
+	if err := c.intend(ctx, &j); err != nil { // R4
+		return c.abandon(ctx, j, err)
+	}
+	res, failed := c.call(ctx, &j) // R5
 	if failed != nil {
-		return c.fail(ctx, job, failed, r)
+		return c.fail(ctx, j, failed, r)
 	}
-	slot, err := c.shadow(ctx, job, res) // R6
+	slot, err := c.shadow(ctx, j, res) // R6
+	if fault.Is(err, fault.Conflict) {
+		return c.overtaken(ctx, j.conn)
+	}
 	if err != nil {
 		return connection.RefreshResult{}, err
 	}
-	return c.flip(ctx, conn, spec, slot, r) // R7, R8
+	return c.flip(ctx, j, slot, r) // R7, R8
 }
 
-// abandon gives the lease back after a failure before anything was sent, and returns err.
-func (c *Coordinator) abandon(ctx context.Context, conn connection.Connection, err error) error {
-	_, uerr := c.Connections.UpdateConnection(context.WithoutCancel(ctx), conn, func(x connection.Connection) (connection.Connection, error) {
-		return release(x, conn)
-	})
-	if uerr != nil && !errors.Is(uerr, errNotMine) {
-		c.Log.WarnContext(ctx, "lease not given back; it ends by itself", "connection", conn.ID, "error", uerr)
+// abandon gives the lease back after a failure before anything was sent, and returns err. If the lease is somebody
+// else's by now, that explains the failure, and the answer is how things stand.
+func (c *Coordinator) abandon(ctx context.Context, j job, err error) (connection.RefreshResult, error) {
+	if errors.Is(err, errNotMine) {
+		return c.overtaken(ctx, j.conn)
 	}
-	return fmt.Errorf("refresh %s: %w", conn.ID, err)
+	_, uerr := c.Connections.UpdateConnection(context.WithoutCancel(ctx), j.conn, func(x connection.Connection) (connection.Connection, error) {
+		x, err := release(x, j.conn)
+		if !j.doubt { // an intent that was noted is void: nothing was sent
+			x.Refresh.IntentGeneration, x.Refresh.IntentAt = 0, time.Time{}
+		}
+		return x, err
+	})
+	if errors.Is(uerr, errNotMine) {
+		return c.overtaken(ctx, j.conn)
+	}
+	if uerr != nil {
+		c.Log.WarnContext(ctx, "lease not given back; it ends by itself", "connection", j.conn.ID, "error", uerr)
+	}
+	return connection.RefreshResult{}, fmt.Errorf("refresh %s: %w", j.conn.ID, err)
 }
 
 // release drops the lease that held shows, if it is still that one.

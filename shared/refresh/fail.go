@@ -3,6 +3,7 @@ package refresh
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"behalf.dev/behalf/shared/audit"
@@ -20,17 +21,45 @@ const (
 // configPause is how long to leave a provider alone that says that our client is misconfigured.
 const configPause = 5 * time.Minute
 
-// fail ends a refresh that brought no tokens: the failure is read once, here, and becomes a move of the connection.
-func (c *Coordinator) fail(ctx context.Context, j job, failed *EndpointError, r connection.RefreshRequest) (connection.RefreshResult, error) {
-	if errors.Is(failed.Err, errNotMine) {
+// withoutToken ends a refresh that cannot be: the provider gave no refresh token. A token that lives and that nobody
+// refused stays in use until its end; then only a person can help.
+func (c *Coordinator) withoutToken(ctx context.Context, j job, r connection.RefreshRequest) (connection.RefreshResult, error) {
+	if !j.conn.Usable(c.Now()) || r.Rejected == j.conn.Refresh.Generation {
+		none := errors.New("the provider gave no refresh token")
+		return c.fail(ctx, j, &EndpointError{Outcome: catalog.Outcome{Kind: catalog.OutcomeDead, Reason: ReasonNoRefreshToken}, Err: none}, r)
+	}
+	kept, err := c.Connections.UpdateConnection(ctx, j.conn, func(x connection.Connection) (connection.Connection, error) {
+		x, err := release(x, j.conn)
+		x.Refresh.DueAt = x.ExpiresAt
+		return x, err
+	})
+	if errors.Is(err, errNotMine) {
 		return c.overtaken(ctx, j.conn)
 	}
+	if err != nil {
+		return connection.RefreshResult{}, err
+	}
+	return connection.RefreshResult{Status: connection.RefreshFresh, Generation: kept.Refresh.Generation, ExpiresAt: kept.ExpiresAt, Reason: ReasonNoRefreshToken}, nil
+}
+
+// fail ends a refresh that brought no tokens: the failure is read once, here, and becomes a move of the connection.
+func (c *Coordinator) fail(ctx context.Context, j job, failed *EndpointError, r connection.RefreshRequest) (connection.RefreshResult, error) {
+	ctx = context.WithoutCancel(ctx)
 	reason := deathOf(j, failed)
 	if reason == "" {
 		return c.delay(ctx, j, failed)
 	}
-	// Before declaring death, the update reads again: the loser of a race sees a newer fence and is not dead.
-	dead, err := c.Connections.UpdateConnection(context.WithoutCancel(ctx), j.conn, func(x connection.Connection) (connection.Connection, error) {
+	// Before declaring death, look again. A holder whose lease ended while it waited may have come back with the tokens
+	// since: then ours was refused because of it, and it can no longer flip, but we can.
+	next, ok, err := c.shadowed(ctx, j.conn)
+	if err != nil {
+		return connection.RefreshResult{}, fmt.Errorf("look for newer tokens of %s: %w", j.conn.ID, err)
+	}
+	if ok {
+		return c.rollForward(ctx, j, next, r)
+	}
+	// Nor is the loser of a race dead: the update reads again, and sees a newer fence.
+	dead, err := c.Connections.UpdateConnection(ctx, j.conn, func(x connection.Connection) (connection.Connection, error) {
 		if x.Refresh.Fence != j.conn.Refresh.Fence || x.Refresh.Generation != j.conn.Refresh.Generation {
 			return x, errNotMine
 		}
@@ -44,7 +73,7 @@ func (c *Coordinator) fail(ctx context.Context, j job, failed *EndpointError, r 
 	}
 	c.Log.WarnContext(ctx, "connection needs a person", "connection", j.conn.ID, "reason", reason, "provider_code", failed.Outcome.Reason, "error", failed.Err)
 	c.tell(ctx, audit.ConnectionReauthNeed, dead, r, "failed", reason)
-	return connection.RefreshResult{Status: connection.RefreshNeedsReauth, Generation: dead.Refresh.Generation, Reason: reason}, nil
+	return connection.RefreshResult{Status: connection.RefreshNeedsReauth, Generation: dead.Refresh.Generation, ExpiresAt: dead.ExpiresAt, Reason: reason}, nil
 }
 
 // deathOf says why the grant is dead, or "" when it is not.
@@ -56,11 +85,14 @@ func deathOf(j job, failed *EndpointError) string {
 		return ReasonOutcomeUnknown // the token was refused after a refresh whose answer nobody saw
 	case failed.Outcome.Kind == catalog.OutcomeDead:
 		return ReasonRevokedByProvider
-	case failed.Outcome.Kind == "" && failed.Sent && j.class.rotation == catalog.RotationStrict:
+	case unknown(failed) && j.doubt && j.class.rotation == catalog.RotationStrict:
 		return ReasonOutcomeUnknown // asked twice, no answer: the only copy of the new token is lost, or soon will be
 	}
 	return ""
 }
+
+// unknown reports that the provider may have refreshed and nobody knows.
+func unknown(failed *EndpointError) bool { return failed.Sent && failed.Outcome.Kind == "" }
 
 // delay notes the failure and gives the lease back; the live access token stays in use meanwhile.
 func (c *Coordinator) delay(ctx context.Context, j job, failed *EndpointError) (connection.RefreshResult, error) {
@@ -80,10 +112,7 @@ func (c *Coordinator) delay(ctx context.Context, j job, failed *EndpointError) (
 		x.Refresh.Fails++
 		x.Refresh.NextTry = c.Now().Add(pause)
 		x.Refresh.DueAt = x.Refresh.NextTry
-		if !failed.Sent || failed.Outcome.Kind != "" { // the provider answered, or was not asked: no doubt remains
-			x.Refresh.IntentGeneration, x.Refresh.IntentAt = 0, time.Time{}
-		}
-		return x, nil
+		return c.remember(x, j, failed), nil
 	})
 	if errors.Is(err, errNotMine) {
 		return c.overtaken(ctx, j.conn)
@@ -93,4 +122,16 @@ func (c *Coordinator) delay(ctx context.Context, j job, failed *EndpointError) (
 	}
 	c.Log.WarnContext(ctx, "refresh delayed", "connection", j.conn.ID, "reason", reason, "fails", after.Refresh.Fails, "error", failed.Err)
 	return connection.RefreshResult{Status: connection.RefreshDelayed, Generation: after.Refresh.Generation, ExpiresAt: after.ExpiresAt, Reason: reason, RetryAfter: pause}, nil
+}
+
+// remember keeps the doubt for whoever asks next, until tokens come or the grant is dead. A provider that was never seen
+// to replace a refresh token leaves none: its token works after a lost answer as before.
+func (c *Coordinator) remember(x connection.Connection, j job, failed *EndpointError) connection.Connection {
+	switch {
+	case j.class.rotation == catalog.RotationStatic || !j.doubt && !unknown(failed):
+		x.Refresh.IntentGeneration, x.Refresh.IntentAt = 0, time.Time{}
+	case x.Refresh.IntentGeneration != x.Refresh.Generation+1:
+		x.Refresh.IntentGeneration, x.Refresh.IntentAt = x.Refresh.Generation+1, c.Now()
+	}
+	return x
 }

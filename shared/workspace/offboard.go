@@ -20,12 +20,12 @@ import (
 type Offboarder struct {
 	DB    *dynamo.DB
 	Queue *awssqs.Queue
+	// Delay holds the queued message back, so that a direct call of the revoke function goes first and the message then
+	// finds nothing left to do. Zero where nobody calls directly.
+	Delay time.Duration
 	Now   func() time.Time
 	NewID func(prefix string) string
 }
-
-// queueDelay lets a direct call of the revoke function go first; the queued message then finds nothing left to do.
-const queueDelay = 30 * time.Second
 
 // Revoke ends one connection. It returns the connection as it is now; one that was revoked before stays as it was, and
 // is queued again if the provider's answer is still missing.
@@ -46,7 +46,7 @@ func (o Offboarder) Revoke(ctx context.Context, c connection.Connection, reason,
 	if done.Revocation.Erased {
 		return done, nil
 	}
-	return done, o.Queue.Send(ctx, events.RevokeWork{Connection: awslambda.RefOf(done.Ref), By: by}, queueDelay)
+	return done, o.Queue.Send(ctx, events.RevokeWork{Connection: awslambda.RefOf(done.Ref), By: by}, o.Delay)
 }
 
 func (o Offboarder) record(ctx context.Context, c connection.Connection, reason, by string) error {
