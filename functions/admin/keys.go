@@ -46,6 +46,9 @@ type keyBody struct {
 
 // createKey makes an API key. It can hold no permission that its maker lacks, and stays within its maker's tenant.
 func (f *Function) createKey(ctx context.Context, r *apigw.Request, by authn.Caller) (*apigw.Response, error) {
+	if err := r.Only(); err != nil {
+		return nil, err
+	}
 	var b keyBody
 	if err := r.JSON(&b); err != nil {
 		return nil, err
@@ -100,6 +103,9 @@ func (f *Function) listKeys(ctx context.Context, r *apigw.Request, by authn.Call
 }
 
 func (f *Function) deleteKey(ctx context.Context, r *apigw.Request, by authn.Caller) (*apigw.Response, error) {
+	if err := r.Only(); err != nil {
+		return nil, err
+	}
 	id, err := r.Path("key")
 	if err != nil {
 		return nil, err
@@ -125,6 +131,9 @@ type scimTokenBody struct {
 }
 
 func (f *Function) createSCIMToken(ctx context.Context, r *apigw.Request, by authn.Caller) (*apigw.Response, error) {
+	if err := r.Only(); err != nil {
+		return nil, err
+	}
 	db, t, err := f.existing(ctx, r, by)
 	if err != nil {
 		return nil, err
@@ -165,6 +174,9 @@ func (f *Function) listSCIMTokens(ctx context.Context, r *apigw.Request, by auth
 }
 
 func (f *Function) deleteSCIMToken(ctx context.Context, r *apigw.Request, by authn.Caller) (*apigw.Response, error) {
+	if err := r.Only(); err != nil {
+		return nil, err
+	}
 	db, t, err := f.existing(ctx, r, by)
 	if err != nil {
 		return nil, err

@@ -39,6 +39,9 @@ func (b tenantBody) check() error {
 
 // putTenant creates a tenant or replaces its settings. Doing it again with the same body changes nothing.
 func (f *Function) putTenant(ctx context.Context, r *apigw.Request, by authn.Caller) (*apigw.Response, error) {
+	if err := r.Only(); err != nil {
+		return nil, err
+	}
 	id, err := r.Tenant(by)
 	if err != nil {
 		return nil, err

@@ -16,19 +16,20 @@ import (
 	"behalf.dev/behalf/integration/emulator"
 	"behalf.dev/behalf/shared/authn"
 	"behalf.dev/behalf/shared/dynamo"
+	"behalf.dev/behalf/shared/fault"
 	"behalf.dev/behalf/shared/secret"
 	"behalf.dev/behalf/shared/secret/reveal"
 	"behalf.dev/behalf/shared/tenant"
 )
 
 // bootstrap makes the first API key, as the operator of a real deployment does with `behalf keys create`. With a data
-// directory the key stays the same between runs.
+// directory the key stays the same between runs, as long as the account still has it: an endpoint may forget.
 func (s *Stack) bootstrap(ctx context.Context) error {
-	if kept, err := s.keptKey(); err != nil || kept != "" {
+	db := dynamo.New(dynamodb.NewFromConfig(s.operatorConfig()), dynamo.Names{Directory: prefix + "directory"}, s.opt.Now)
+	if kept, err := s.keptKey(ctx, db); err != nil || kept != "" {
 		s.apiKey = kept
 		return err
 	}
-	db := dynamo.New(dynamodb.NewFromConfig(s.operatorConfig()), dynamo.Names{Directory: "behalf-local-directory"}, s.opt.Now)
 	k, text := authn.NewKey(s.ids, authn.APIKey, tenant.Deployment, "local stack", []string{"*"}, s.opt.Now())
 	if err := db.PutKeyRecord(ctx, k); err != nil {
 		return fmt.Errorf("make the first API key: %w", err)
@@ -42,7 +43,8 @@ func (s *Stack) bootstrap(ctx context.Context) error {
 	return nil
 }
 
-func (s *Stack) keptKey() (string, error) {
+// keptKey is the key of the data directory, empty when there is none or the account does not know it.
+func (s *Stack) keptKey(ctx context.Context, db *dynamo.DB) (string, error) {
 	f := s.dir("api-key")
 	if f == "" {
 		return "", nil
@@ -55,8 +57,14 @@ func (s *Stack) keptKey() (string, error) {
 		return "", fmt.Errorf("read the API key: %w", err)
 	}
 	key := strings.TrimSpace(string(b))
-	if _, err := authn.ParseKey(secret.FromString(key)); err != nil {
+	ref, err := authn.ParseKey(secret.FromString(key))
+	if err != nil {
 		return "", fmt.Errorf("%s does not hold an API key; delete the data directory to start over", f)
+	}
+	if _, err := db.KeyRecord(ctx, ref); fault.Is(err, fault.Unauthenticated) {
+		return "", nil
+	} else if err != nil {
+		return "", fmt.Errorf("look the API key up: %w", err)
 	}
 	return key, nil
 }

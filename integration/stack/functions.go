@@ -2,14 +2,15 @@ package stack
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-lambda-go/lambdacontext"
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 
 	"behalf.dev/behalf/functions/admin"
 	"behalf.dev/behalf/functions/audit"
@@ -47,31 +48,62 @@ func handler[E, R any, F interface {
 	return f.Handle, nil
 }
 
-// install wires every function of the deployment with its own role's credentials and environment, and hands it to the
+// Deployed is a function for Options.Launch.
+type Deployed struct {
+	// Name is the folder under functions/ ("admin"); ARN what it is invoked by.
+	Name, ARN string
+	// Timeout is that of the template.
+	Timeout time.Duration
+	// Environment is the whole environment that Lambda would give it: configuration, region, credentials of its role, and
+	// AWS_ENDPOINT_URL. It holds credentials: not to be logged.
+	Environment map[string]string
+}
+
+// install makes every function of the deployment, with its own role's credentials and environment, and hands it to the
 // account as the code of that function. extra are variables that only a local stack sets.
-func (s *Stack) install(extra map[string]string) error {
+func (s *Stack) install(ctx context.Context, extra map[string]string) error {
 	wire := wiring()
-	for _, fn := range s.deployment.Functions {
-		name := strings.TrimPrefix(fn.Name, "behalf-local-")
+	for _, fn := range s.deployed {
+		name := strings.TrimPrefix(fn.Name, prefix)
 		make, ok := wire[name]
 		if !ok {
 			return fmt.Errorf("the templates deploy a function %q that this program does not have", name)
 		}
-		vars := maps.Clone(fn.Environment)
-		maps.Copy(vars, extra)
-		h, err := make(awslambda.Deps{AWS: s.roleConfig(fn.RoleARN), Lookup: env.FromMap(vars), Log: s.opt.Log.With("function", name), Now: s.opt.Now, IDs: s.ids})
+		delete(wire, name)
+		d := Deployed{Name: name, ARN: fn.ARN, Timeout: fn.Timeout, Environment: maps.Clone(fn.Environment)}
+		maps.Copy(d.Environment, extra)
+		invoke, err := s.code(ctx, d, s.account.Config(fn.RoleARN), make)
 		if err != nil {
-			return fmt.Errorf("wire function %s: %w", name, err)
+			return fmt.Errorf("start function %s: %w", name, err)
 		}
-		invoke := s.lambda(fn.ARN, h)
 		s.account.HandleFunction(fn.ARN, invoke)
 		s.functions[name] = invoke
-		delete(wire, name)
 	}
 	for name := range wire {
 		return fmt.Errorf("the templates deploy no function %q", name)
 	}
 	return nil
+}
+
+// code is what runs a function: this process, or whatever Launch starts.
+func (s *Stack) code(ctx context.Context, d Deployed, cfg aws.Config, make func(awslambda.Deps) (any, error)) (invoker, error) {
+	if s.opt.Launch == nil {
+		h, err := make(awslambda.Deps{AWS: cfg, Lookup: env.FromMap(d.Environment), Log: s.opt.Log.With("function", d.Name), Now: s.opt.Now, IDs: s.ids})
+		if err != nil {
+			return nil, err
+		}
+		return s.lambda(d.ARN, h), nil
+	}
+	if s.opt.Endpoint == "" {
+		return nil, errors.New("functions outside of this process need an Endpoint")
+	}
+	c, err := cfg.Credentials.Retrieve(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("find credentials: %w", err)
+	}
+	maps.Copy(d.Environment, map[string]string{"AWS_ENDPOINT_URL": s.opt.Endpoint, "AWS_REGION": cfg.Region, "AWS_DEFAULT_REGION": cfg.Region,
+		"AWS_ACCESS_KEY_ID": c.AccessKeyID, "AWS_SECRET_ACCESS_KEY": c.SecretAccessKey, "AWS_SESSION_TOKEN": c.SessionToken})
+	return s.opt.Launch(ctx, d)
 }
 
 // lambda makes an invoker of a handler, with the context that Lambda gives it.
@@ -81,20 +113,4 @@ func (s *Stack) lambda(arn string, h any) invoker {
 		ctx = lambdacontext.NewContext(ctx, &lambdacontext.LambdaContext{AwsRequestID: s.ids.New("req"), InvokedFunctionArn: arn})
 		return lh.Invoke(ctx, payload)
 	}
-}
-
-// roleConfig is the AWS configuration that a function finds in Lambda: its own role's credentials.
-func (s *Stack) roleConfig(roleARN string) aws.Config {
-	key, sec, token := s.account.RoleCredentials(roleARN)
-	return s.config(credentials.NewStaticCredentialsProvider(key, sec, token))
-}
-
-// operatorConfig is that of the person who owns the account.
-func (s *Stack) operatorConfig() aws.Config {
-	key, sec := s.account.OperatorCredentials()
-	return s.config(credentials.NewStaticCredentialsProvider(key, sec, ""))
-}
-
-func (s *Stack) config(creds aws.CredentialsProvider) aws.Config {
-	return aws.Config{Region: region, Credentials: creds, HTTPClient: s.account.HTTPClient(), BaseEndpoint: aws.String("http://localaws.internal")}
 }

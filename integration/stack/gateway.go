@@ -16,13 +16,14 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
+	"behalf.dev/behalf/integration/localaws"
 	"behalf.dev/behalf/shared/apigw"
 	"behalf.dev/behalf/shared/awslambda"
 	"behalf.dev/behalf/shared/fault"
 )
 
 // invoker runs a function with a JSON payload, as Lambda does.
-type invoker func(ctx context.Context, payload []byte) ([]byte, error)
+type invoker = localaws.Handler
 
 // gateway plays API Gateway's REST API: it matches routes, asks the authorizer and calls functions with proxy events.
 type gateway struct {

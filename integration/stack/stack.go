@@ -8,25 +8,35 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+
 	"behalf.dev/behalf/integration/emulator"
 	"behalf.dev/behalf/integration/localaws"
-	"behalf.dev/behalf/integration/stack/template"
 	"behalf.dev/behalf/shared/apigw"
 	"behalf.dev/behalf/shared/env"
 	"behalf.dev/behalf/shared/ident"
 )
 
-const region = "us-east-1"
+// region of the embedded account, and prefix of every physical name in the templates of stage "local".
+const region, prefix = "us-east-1", "behalf-local-"
 
 // Options of Start. The zero value runs in memory on a free port.
 type Options struct {
+	// Endpoint is the base URL of an AWS outside of this process (LocalStack), as endpoint.Choose returns it; empty means the
+	// embedded one. Real AWS is refused.
+	Endpoint string
+	// Credentials are those of a role by ARN, or of the operator for "", where Endpoint enforces IAM. nil: the SDK's default
+	// credentials for everybody, or test/test when the environment names none.
+	Credentials func(roleARN string) aws.CredentialsProvider
+	// Launch runs the code of a function outside of this process; nil runs it inside. Such a function sees nothing but its
+	// environment, so it needs an Endpoint.
+	Launch func(ctx context.Context, f Deployed) (localaws.Handler, error)
 	// Port of 127.0.0.1; 0 picks a free one.
 	Port int
 	// Dir keeps state between runs; empty keeps none.
@@ -37,8 +47,6 @@ type Options struct {
 	Log *slog.Logger
 	// Now is the clock of everything; nil means time.Now.
 	Now func() time.Time
-	// Endpoint is another account's URL (LocalStack); empty runs the embedded one.
-	Endpoint string
 	// Getenv finds real client ids ("BEHALF_GITHUB_CLIENT_ID"); nil finds none.
 	Getenv func(string) string
 }
@@ -50,16 +58,17 @@ type Stack struct {
 	// Emulator is the provider emulators, for observation.
 	Emulator *emulator.Server
 
-	opt        Options
-	ids        ident.Source
-	account    *localaws.AWS
-	deployment *localaws.Deployment
-	functions  map[string]invoker
-	server     *http.Server
-	listener   net.Listener
-	stop       context.CancelFunc
-	closing    sync.Once
-	apiKey     string
+	opt       Options
+	ids       ident.Source
+	account   account
+	local     *localaws.AWS // nil with Options.Endpoint
+	deployed  []localaws.Function
+	functions map[string]invoker
+	server    *http.Server
+	listener  net.Listener
+	stop      context.CancelFunc
+	closing   sync.Once
+	apiKey    string
 }
 
 // Start runs a stack until Close. It is ready when Start returns.
@@ -84,7 +93,7 @@ func (s *Stack) open(ctx context.Context) error {
 	if err := s.listen(ctx); err != nil {
 		return err
 	}
-	if err := s.openAccount(); err != nil {
+	if err := s.openAccount(ctx); err != nil {
 		return err
 	}
 	var err error
@@ -95,7 +104,7 @@ func (s *Stack) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.install(extra); err != nil {
+	if err := s.install(ctx, extra); err != nil {
 		return err
 	}
 	if err := s.bootstrap(ctx); err != nil {
@@ -122,28 +131,6 @@ func (s *Stack) listen(ctx context.Context) error {
 	s.listener = l
 	s.URL = "http://" + l.Addr().String()
 	s.EmulatorURL = s.URL + "/emulator"
-	return nil
-}
-
-// openAccount makes the AWS account from the synthesised templates.
-func (s *Stack) openAccount() error {
-	dir := s.dir("aws")
-	if dir != "" {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return fmt.Errorf("make the data directory: %w", err)
-		}
-	}
-	var err error
-	if s.account, err = localaws.New(localaws.Options{Now: s.opt.Now, Region: region, Dir: dir, Logger: s.opt.Log}); err != nil {
-		return err
-	}
-	stacks, err := template.Stacks()
-	if err != nil {
-		return err
-	}
-	if s.deployment, err = s.account.LoadTemplates(stacks); err != nil {
-		return fmt.Errorf("deploy the templates: %w", err)
-	}
 	return nil
 }
 
@@ -204,8 +191,8 @@ func (s *Stack) handler() http.Handler {
 // APIKey is an API key with all permissions.
 func (s *Stack) APIKey() string { return s.apiKey }
 
-// Account is the embedded AWS account, for observation and faults.
-func (s *Stack) Account() *localaws.AWS { return s.account }
+// Account is the embedded AWS account, for observation and faults; nil with Options.Endpoint.
+func (s *Stack) Account() *localaws.AWS { return s.local }
 
 // Drain waits until no queue, stream or schedule has anything under way.
 func (s *Stack) Drain(ctx context.Context) error { return s.account.Drain(ctx) }

@@ -3,6 +3,7 @@ package oauthflow
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"behalf.dev/behalf/shared/audit"
@@ -137,12 +138,18 @@ func (f *Flow) activate(ctx context.Context, l Link, spec *catalog.Connector, re
 	if l.Reconnect && old.Account.ID != "" && old.Account.ID != account.ID {
 		return old, fault.New(fault.Conflict, "this connection belongs to another %s account (%s); sign in with that one, or connect this account as a new connection", spec.Name, old.Account.Login).With("reason", "account_mismatch")
 	}
-	now := f.Now()
-	g := connection.Grant{ID: connection.GrantID(f.NewID("grant")), Connection: l.Connection, ConfirmedBy: "saas_confirm", Link: digest(l.ID)[:16], ScopesRequested: l.Scopes,
-		ScopesGranted: res.Facts.Scopes, Account: account, ClientOwner: l.ClientOwner, ClientID: l.ClientID, At: now}
-	if res.Facts.Scopes == nil { // RFC 6749, section 5.1: left out means as asked
-		g.ScopesGranted = l.Scopes
+	granted := res.Facts.Scopes
+	if granted == nil { // RFC 6749, section 5.1: left out means as asked
+		granted = l.Scopes
 	}
+	if !l.Reconnect {
+		if old, err = f.merge(ctx, old, granted, account); err != nil {
+			return old, err
+		}
+	}
+	now := f.Now()
+	g := connection.Grant{ID: connection.GrantID(f.NewID("grant")), Connection: old.ID, ConfirmedBy: "saas_confirm", Link: digest(l.ID)[:16], ScopesRequested: l.Scopes,
+		ScopesGranted: granted, Account: account, ClientOwner: l.ClientOwner, ClientID: l.ClientID, At: now}
 	next, err := old.Activate(connection.Activated{Grant: g, Metadata: res.Facts.Metadata, ExpiresAt: res.Facts.ExpiresAt, RefreshExpiresAt: res.Facts.RefreshExpiresAt,
 		DueAt: connection.DueAt(now, res.Facts.ExpiresAt, time.Duration(spec.Rotation.KeepAliveSeconds)*time.Second, f.Jitter())}, now)
 	if err != nil {
@@ -153,6 +160,7 @@ func (f *Flow) activate(ctx context.Context, l Link, spec *catalog.Connector, re
 		return old, err
 	}
 	// The grant's record comes first: an authorisation that is not on record must not be in force.
+	l.Connection = next.ID
 	if err := f.record(ctx, l, audit.GrantCreated, audit.Record{Grant: string(g.ID), Scopes: g.ScopesGranted, By: by, Outcome: "succeeded"}); err != nil {
 		return old, err
 	}
@@ -163,6 +171,36 @@ func (f *Flow) activate(ctx context.Context, l Link, spec *catalog.Connector, re
 		f.Log.ErrorContext(ctx, "event not published", "connection", next.ID, "error", err)
 	}
 	return next, nil
+}
+
+// merge looks for a connection of the principal to the same account: connecting it once more renews that one, and the
+// pending one is dropped. A consent that is narrower than what the older one has stays a connection of its own, since it
+// must not replace a wider grant unasked.
+func (f *Flow) merge(ctx context.Context, pending connection.Connection, granted []string, account connection.Account) (connection.Connection, error) {
+	all, err := f.Siblings.ConnectionsOf(ctx, pending.Scope)
+	if err != nil {
+		return pending, err
+	}
+	for _, c := range all {
+		same := c.ID != pending.ID && c.Connector == pending.Connector && c.Account.ID == account.ID && c.Account.TenantID == account.TenantID
+		if !same || account.ID == "" || c.Status == connection.Revoked || !covers(granted, c.Scopes) {
+			continue
+		}
+		_, err := f.Siblings.UpdateConnection(ctx, pending, func(x connection.Connection) (connection.Connection, error) {
+			return x.Revoke("merged_into_"+string(c.ID), f.Now()), nil
+		})
+		return c, err
+	}
+	return pending, nil
+}
+
+func covers(have, want []string) bool {
+	for _, w := range want {
+		if !slices.Contains(have, w) {
+			return false
+		}
+	}
+	return true
 }
 
 func (f *Flow) sealTokens(ctx context.Context, c connection.Connection, res connection.Tokens) (connection.Slot, error) {

@@ -27,6 +27,14 @@ type Connections interface {
 	Activate(ctx context.Context, c connection.Connection, s connection.Slot, g connection.Grant) error
 }
 
+// Siblings is what merging needs: the same account connected twice is one connection.
+type Siblings interface {
+	// ConnectionsOf lists all connections of a principal.
+	ConnectionsOf(ctx context.Context, s tenant.Scope) ([]connection.Connection, error)
+	// UpdateConnection writes what change makes of c, which must be pure; see package dynamo.
+	UpdateConnection(ctx context.Context, c connection.Connection, change func(connection.Connection) (connection.Connection, error)) (connection.Connection, error)
+}
+
 // Finder locates a connection by id alone.
 type Finder interface {
 	// FindConnection returns where the connection is; fault.NotFound.
@@ -73,6 +81,7 @@ type Deps struct {
 	Links       Links
 	Lookup      LinkLookup
 	Connections Connections
+	Siblings    Siblings
 	Finder      Finder
 	Principals  Principals
 	Sealer      Sealer

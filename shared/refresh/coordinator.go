@@ -219,6 +219,9 @@ func (c *Coordinator) lead(ctx context.Context, conn connection.Connection, r co
 	if err := c.intend(ctx, &j); err != nil { // R4
 		return c.abandon(ctx, j, err)
 	}
+	if !c.covered(j) {
+		return c.abandon(ctx, j, fault.New(fault.RateLimited, "the lease is nearly over; try again").WithRetryAfter(time.Second))
+	}
 	res, failed := c.call(ctx, &j) // R5
 	if failed != nil {
 		return c.fail(ctx, j, failed, r)

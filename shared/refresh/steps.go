@@ -44,6 +44,12 @@ func (c *Coordinator) enough(ctx context.Context, j job) bool {
 	return !ok || end.Sub(c.Now()) >= j.class.timeout+spare
 }
 
+// covered reports that a request made now ends within the lease. A process that was frozen in between must not ask: by
+// then somebody else may.
+func (c *Coordinator) covered(j job) bool {
+	return !c.Now().Add(j.class.timeout).After(j.conn.Refresh.LeaseUntil)
+}
+
 // shadowed is R2: the slot of the next generation, if a holder before us wrote it and did not get to the flip.
 func (c *Coordinator) shadowed(ctx context.Context, conn connection.Connection) (connection.Slot, bool, error) {
 	next, ok, err := c.Slots.Slot(ctx, conn.Ref, conn.Refresh.Generation+1)
@@ -125,7 +131,7 @@ func (c *Coordinator) call(ctx context.Context, j *job) (connection.Tokens, *End
 		if failed.Outcome.Kind != "" || !failed.Sent || try >= j.class.again || !c.mayRepeat(ctx, j) {
 			return connection.Tokens{}, failed
 		}
-		j.doubt = true
+		j.doubt = j.class.rotation != catalog.RotationStatic
 	}
 }
 

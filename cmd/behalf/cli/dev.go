@@ -91,8 +91,8 @@ Paste these, top to bottom:
 
   # 1. a customer of yours, and the OAuth app that you registered at GitHub
   B={url} K="Authorization: Bearer {key}"
-  curl -sX PUT $B/v1/tenants/acme -H "$K" -d '{"name":"Acme Corp"}'
-  curl -sX PUT $B/v1/connectors/github/client -H "$K" -d '{"client_id":"dev","client_secret":"dev-secret"}'
+  curl -sX PUT $B/v1/tenants/acme -H "$K" -d '{"name":"Acme Corp"}'; echo
+  curl -sX PUT $B/v1/connectors/github/client -H "$K" -d '{"client_id":"dev","client_secret":"dev-secret"}'; echo
 
   # 2. a link for Alice; open its URL in a browser, continue, sign in as alice, approve
   LINK=$(curl -sX POST $B/v1/connect-links -H "$K" -d '{"tenant":"acme","principal":"user_alice","connector":"github","return_url":"http://localhost:3000/connected"}')
@@ -105,15 +105,15 @@ Paste these, top to bottom:
   curl -s -b $J -o /dev/null "$BACK"
 
   # 3. your back end confirms that its signed-in user is the one the link was made for
-  curl -sX POST $B/v1/connect-links/$ID/confirm -H "$K" -d '{"principal":"user_alice"}'
+  curl -sX POST $B/v1/connect-links/$ID/confirm -H "$K" -d '{"principal":"user_alice"}'; echo
 
   # 4. an agent run acts for Alice: a session, its tools, a call
   S=$(curl -sX POST $B/v1/sessions -H "$K" -d '{"tenant":"acme","principal":"user_alice","agent":"triage"}' | sed 's/.*"token":"\([^"]*\)".*/\1/')
-  curl -s "$B/v1/tools?format=openai" -H "Authorization: Bearer $S"
-  curl -sX POST $B/v1/execute -H "Authorization: Bearer $S" -d '{"tool":"github_get_authenticated_user"}'
+  curl -s "$B/v1/tools?format=openai" -H "Authorization: Bearer $S"; echo
+  curl -sX POST $B/v1/execute -H "Authorization: Bearer $S" -d '{"tool":"github_get_authenticated_user"}'; echo
 
   # 5. who did what, by whose authority
-  curl -s "$B/v1/tenants/acme/audit?limit=5" -H "$K"
+  curl -s "$B/v1/tenants/acme/audit?limit=5" -H "$K"; echo
 
 Ctrl-C stops.
 `

@@ -67,8 +67,6 @@ type Value struct {
 // Item is a whole item or a key.
 type Item = map[string]Value
 
-func stringValue(s string) Value { return Value{Kind: S, Str: s} }
-
 // equal tells whether two values are the same; sets compare without order.
 func (v Value) equal(w Value) bool {
 	if v.Kind != w.Kind || v.Str != w.Str || len(v.L) != len(w.L) || len(v.M) != len(w.M) {

