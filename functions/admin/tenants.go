@@ -207,9 +207,29 @@ func (f *Function) revokeTenant(ctx context.Context, db *dynamo.DB, id tenant.ID
 		}
 	}
 	if report.KeysDestroyed {
-		if err := db.DestroyKeys(ctx, id); err != nil {
+		if err := f.shred(ctx, db, id); err != nil {
 			return report, err
 		}
 	}
 	return report, f.deploy.ListTenant(ctx, id, true)
+}
+
+// shred removes what nothing needs any more: the tenant's own OAuth clients, its SCIM tokens, and last the keys, so that
+// a crash in between leaves nothing that a repeated DELETE would miss.
+func (f *Function) shred(ctx context.Context, db *dynamo.DB, id tenant.ID) error {
+	for _, c := range f.catalog.Connectors() {
+		if err := db.DeleteClient(ctx, id, c.ID); err != nil {
+			return err
+		}
+	}
+	tokens, err := db.KeyRecords(ctx, authn.SCIMKey, id)
+	if err != nil {
+		return err
+	}
+	for _, k := range tokens {
+		if err := db.DeleteKeyRecord(ctx, authn.SCIMKey, id, k.ID); err != nil {
+			return err
+		}
+	}
+	return db.DestroyKeys(ctx, id)
 }

@@ -85,9 +85,9 @@ func (f *Function) routes() map[string]apigw.Handler {
 	return routes
 }
 
-// render shows people a page and programs a problem document.
+// render shows people a page and programs a problem document: a browser asks for text/html, nobody else does.
 func (f *Function) render(r *apigw.Request, err error, requestID string) *apigw.Response {
-	if strings.HasPrefix(r.Resource(), "/v1/") || strings.Contains(r.Header("Accept"), "json") {
+	if strings.HasPrefix(r.Resource(), "/v1/") || !strings.Contains(r.Header("Accept"), "text/html") {
 		return apigw.Problem(err, requestID)
 	}
 	return f.pages.failure(err, requestID)

@@ -65,7 +65,7 @@ func (p pages) connect(page oauthflow.Page, tenantName string) (*apigw.Response,
 
 // groups sorts scopes by what they allow; a scope that the connector does not describe is shown by its name, as a write.
 func groups(c *catalog.Connector, scopes []string) []group {
-	all := []group{{catalog.EffectRead, "It may read", nil}, {catalog.EffectWrite, "It may change", nil}, {catalog.EffectDestructive, "It may delete", nil}}
+	all := []group{{catalog.EffectRead, "Reading", nil}, {catalog.EffectWrite, "Changing", nil}, {catalog.EffectDestructive, "Deleting", nil}}
 	for _, name := range scopes {
 		s, ok := c.Scopes.Known[name]
 		if !ok {

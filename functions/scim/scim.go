@@ -73,6 +73,11 @@ func (f *Function) serve(ctx context.Context, r *apigw.Request) (*apigw.Response
 		return nil, err
 	}
 	db := f.open.OpenWith(creds).DB
+	if cfg, err := db.Tenant(ctx, t); err != nil {
+		return nil, err
+	} else if !cfg.Deleted.IsZero() { // its tokens went with it, but API Gateway may still know one
+		return nil, fault.New(fault.NotFound, "the tenant was deleted")
+	}
 	off := workspace.Offboarder{DB: db, Queue: f.queue, Now: f.deps.Now, NewID: f.deps.IDs.New}
 	svc := scim.New(db, lifecycle{db, off}, f.deps.Now, func() string { return f.deps.IDs.New("usr") }).WithMappings(mappings{db}).WithGroups(db).WithLocation(f.base)
 	path, err := r.Path("proxy")

@@ -22,13 +22,17 @@ const ClientSecret = "cs_7Qm2VtZr9KxLw4HsYbNd"
 // ReturnURL is where connect links of a Fixture send the browser.
 const ReturnURL = "https://app.example/connected"
 
-// Clock runs like the system's, plus what Advance added. It is safe for concurrent use.
+// slow is how far behind the system's clock a Clock starts. Behind, not ahead: deadlines of contexts go by the system's
+// clock, and whoever compares them with a clock that is ahead finds no time left.
+const slow = 90 * 24 * time.Hour
+
+// Clock runs like the system's, 90 days behind it less what Advance added. It is safe for concurrent use.
 type Clock struct{ ahead atomic.Int64 }
 
 // Now is the clock's time.
-func (c *Clock) Now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
+func (c *Clock) Now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load()) - slow) }
 
-// Advance makes the clock jump.
+// Advance makes the clock jump. All jumps together must stay below 90 days.
 func (c *Clock) Advance(d time.Duration) { c.ahead.Add(int64(d)) }
 
 // Options of a Fixture. The zero value is a stack in memory that logs nothing.

@@ -154,16 +154,31 @@ func TestDeleteConnection_ProviderFails_IsPendingAndTheQueueGoesOn(t *testing.T)
 	}
 }
 
-func TestDeleteConnection_GrantIsShared_SiblingStaysAlive(t *testing.T) {
+func TestConnect_SameAccountAgain_IsTheSameConnection(t *testing.T) {
 	t.Parallel()
 	f := e2e.New(t)
-	one := f.Connect(t, "acme", "user_alice", "salesforce", "alice", nil) // revoking there kills the grant
-	two := f.Connect(t, "acme", "user_alice", "salesforce", "alice", nil)
-	a := f.Back(t, "DELETE", "/v1/tenants/acme/connections/"+one, nil).Want(t, 200)
-	if a.Text("revocation.provider") != "kept_shared_grant" {
-		t.Errorf("%s", a.Body)
+	one := f.Connect(t, "acme", "user_alice", "salesforce", "alice", nil)
+	if two := f.Connect(t, "acme", "user_alice", "salesforce", "alice", nil); two != one {
+		t.Errorf("connected twice: %s and %s", one, two)
 	}
-	f.Execute(t, f.Session(t, "acme", "user_alice", nil), "salesforce_get_user_info", nil, object{"connection": two}).Want(t, 200)
+	if n := len(f.Back(t, "GET", "/v1/tenants/acme/connections?status=active", nil).List("connections")); n != 1 {
+		t.Errorf("%d active connections", n)
+	}
+	f.Execute(t, f.Session(t, "acme", "user_alice", nil), "salesforce_get_user_info", nil, nil).Want(t, 200)
+}
+
+func TestDeleteConnection_SameAccountOfAnotherPrincipal_StaysAlive(t *testing.T) {
+	t.Parallel()
+	for provider, who := range whoami {
+		t.Run(provider, func(t *testing.T) {
+			t.Parallel()
+			f := e2e.New(t)
+			f.Connect(t, "acme", "_org", provider, "alice", nil)
+			one := f.Connect(t, "acme", "user_alice", provider, "alice", nil)
+			f.Back(t, "DELETE", "/v1/tenants/acme/connections/"+one, nil).Want(t, 200)
+			f.Execute(t, f.Session(t, "acme", "_org", nil), who.tool, nil, nil).Want(t, 200)
+		})
+	}
 }
 
 func TestPauseAndResume_StopAndStartCalls(t *testing.T) {
@@ -244,6 +259,7 @@ func TestDeleteTenant_KeysAreGone_EveryCallIsRefusedAndTheIDIsSpent(t *testing.T
 	}
 	f.Execute(t, session, "github_get_authenticated_user", nil, nil).WantCode(t, "revoked")
 	f.SCIM(t, scim, "GET", "/Users", nil).WantRefused(t)
+	f.SCIM(t, scim, "POST", "/Users", object{"schemas": []string{"urn:ietf:params:scim:schemas:core:2.0:User"}, "userName": "x"}).WantRefused(t)
 	link := object{"tenant": "acme", "principal": "user_alice", "connector": "github", "return_url": e2e.ReturnURL}
 	for _, r := range []struct {
 		method, path string

@@ -14,6 +14,7 @@ func fifty(t *testing.T, f *e2e.Fixture, session, tool string) (succeeded int) {
 	t.Helper()
 	var all sync.WaitGroup
 	var mu sync.Mutex
+	failed := 0
 	start := make(chan struct{})
 	for range 50 {
 		all.Go(func() {
@@ -25,7 +26,9 @@ func fifty(t *testing.T, f *e2e.Fixture, session, tool string) (succeeded int) {
 				succeeded++
 				return
 			}
-			t.Logf("%v %d %s", err, a.Status, a.Body)
+			if failed++; failed == 1 {
+				t.Logf("%v %d %s", err, a.Status, a.Body)
+			}
 		})
 	}
 	close(start)

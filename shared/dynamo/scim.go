@@ -41,7 +41,7 @@ func (db *DB) FindUser(ctx context.Context, t tenant.ID, by scim.Lookup, value s
 		if err != nil {
 			return scim.User{}, err
 		}
-		if i == nil || value == "" {
+		if i == nil {
 			break
 		}
 		u, err := db.GetUser(ctx, t, text(i, attrRef))

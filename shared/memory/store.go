@@ -17,9 +17,9 @@ const After = "/after"
 
 // Store is a store in memory. Make one with New. It is safe for concurrent use.
 type Store struct {
-	// Fault, unless nil, is called without any lock before and after each access, with the name of the method (the
-	// reads and writes of one UpdateConnection are told apart by After alone: each attempt calls it). Its error ends the
-	// operation; it may also block, or do something else first. Set it before the store is used.
+	// Fault, unless nil, is called before each access with the name of the method, and behind it, if it worked, with After
+	// added; UpdateConnection calls it for each of its attempts. No lock is held: it may block, or use the store itself. Its
+	// error ends the operation. Set it before the store is used.
 	Fault func(op string) error
 
 	now func() time.Time

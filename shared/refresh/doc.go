@@ -13,6 +13,11 @@
 //	R7 flip       conditional write: generation g+1, new expiry, lease and intent gone
 //	R8 audit
 //
+// A request is only made if its timeout ends within the lease, so two requests never overlap. A doubt stays with the
+// connection: once a request may have been answered without anybody seeing it, a strict provider is asked one more time
+// at most, and a later refusal is reported as refresh_outcome_unknown. Nothing is given up before a last look for tokens
+// that a late holder stored meanwhile.
+//
 // Readers use only the slot of the current generation, so they never see half a refresh; a writer that woke up after
 // its lease ended is refused by the fence. Safety rests on fence and generation, never on clocks. Lease and timeout
 // follow the connector's rotation class: a strict provider's answer is waited for long, because abandoning it loses the

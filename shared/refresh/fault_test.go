@@ -39,7 +39,7 @@ func losable(class, step string) bool {
 // Every single fault at every step: the process dies, the store fails before or after the access, once or for a while.
 func TestRefresh_SingleFault_AtEachStep(t *testing.T) {
 	kinds := map[string]func(step string) func(string) error{
-		"dies": dieAt,
+		"dies":       dieAt,
 		"fails once": failAt,
 		"fails for a while": func(step string) func(string) error {
 			var since time.Time
@@ -328,6 +328,22 @@ func TestRefresh_FailureBeforeTheCall_KeepsTheDoubt(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A strict provider is asked twice in all, whoever asks: more cannot help.
+func TestRefresh_InheritedDoubt_OneRequestOnly(t *testing.T) {
+	in(t, func(t *testing.T) {
+		w := newWorld(t, strict)
+		w.provider.act = on(swallow, 1, 2, 3)
+		_, _ = w.worker(dieAt("call 1")).run(connection.RefreshRequest{}) // whether it asked, nobody knows
+		time.Sleep(2 * time.Minute)
+		calls := w.provider.calls
+		res, err := w.worker(nil).run(connection.RefreshRequest{})
+		w.want(res, err, connection.RefreshNeedsReauth, refresh.ReasonOutcomeUnknown)
+		if w.provider.calls != calls+1 {
+			t.Errorf("asked %d times more", w.provider.calls-calls)
+		}
+	})
 }
 
 func TestRefresh_FailureBeforeTheFirstCall_LeavesNoDoubt(t *testing.T) {

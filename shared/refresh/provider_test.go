@@ -54,6 +54,18 @@ func (p *provider) refresh(ctx context.Context, token string) (connection.Tokens
 	if ctx.Err() != nil { // an HTTP client sends nothing then
 		return connection.Tokens{}, &refresh.EndpointError{Err: ctx.Err()}
 	}
+	how, f := p.receive()
+	defer func() {
+		p.w.mu.Lock()
+		defer p.w.mu.Unlock()
+		f.end = time.Now()
+	}()
+	return how(ctx, func() (connection.Tokens, error) { return p.rotate(token) })
+}
+
+func (p *provider) receive() (behaviour, *flight) {
+	p.w.mu.Lock()
+	defer p.w.mu.Unlock()
 	p.calls++
 	c := p.w.current()
 	f := &flight{fence: c.Refresh.Fence, leaseUntil: c.Refresh.LeaseUntil, start: time.Now()}
@@ -66,7 +78,6 @@ func (p *provider) refresh(ctx context.Context, token string) (connection.Tokens
 		}
 	}
 	p.flights = append(p.flights, f)
-	defer func() { f.end = time.Now() }()
 	var how behaviour
 	if p.act != nil {
 		how = p.act(p.calls)
@@ -74,10 +85,12 @@ func (p *provider) refresh(ctx context.Context, token string) (connection.Tokens
 	if how == nil {
 		how = slow(100 * time.Millisecond)
 	}
-	return how(ctx, func() (connection.Tokens, error) { return p.rotate(token) })
+	return how, f
 }
 
 func (p *provider) rotate(token string) (connection.Tokens, error) {
+	p.w.mu.Lock()
+	defer p.w.mu.Unlock()
 	used := token == p.before && time.Now().Before(p.beforeUntil)
 	if p.gone || token != p.current && !used {
 		p.gone = p.gone || p.kills

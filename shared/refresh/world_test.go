@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -49,8 +50,10 @@ type world struct {
 	provider *provider
 	spec     *catalog.Connector
 	ref      connection.Ref
-	ids      int
-	events   []audit.Kind
+
+	mu     sync.Mutex // guards what follows, and the provider
+	ids    int
+	events []audit.Kind
 	// revoked is set once the connection was seen revoked.
 	revoked bool
 }
@@ -133,6 +136,8 @@ func (w *world) tokens() (access, token string) {
 func (w *world) look() {
 	w.t.Helper()
 	w.tokens()
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	status := w.current().Status
 	if w.revoked && status != connection.Revoked {
 		w.t.Errorf("a revoked connection became %s", status)
@@ -248,6 +253,8 @@ func (k *worker) Record(ctx context.Context, r audit.Record) error {
 }
 
 func (k *worker) ConnectionChanged(_ context.Context, kind audit.Kind, _ connection.Connection) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	k.events = append(k.events, kind)
 	return nil
 }
@@ -267,7 +274,14 @@ func (k *worker) sleep(ctx context.Context, d time.Duration) error {
 func (k *worker) coordinator() *refresh.Coordinator {
 	return refresh.New(refresh.Deps{Connections: k, Slots: k, Sealer: k.sealer, Clients: k, Endpoint: k, Recorder: k, Events: k,
 		Connector: func(string) (*catalog.Connector, error) { return k.spec, nil }, Log: slog.New(slog.DiscardHandler), Now: time.Now, Sleep: k.sleep,
-		Jitter: func() float64 { return 0.5 }, NewID: func(prefix string) string { k.ids++; return fmt.Sprintf("%s_%d", prefix, k.ids) }})
+		Jitter: func() float64 { return 0.5 }, NewID: k.newID})
+}
+
+func (w *world) newID(prefix string) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ids++
+	return fmt.Sprintf("%s_%d", prefix, w.ids)
 }
 
 func (k *worker) run(r connection.RefreshRequest) (connection.RefreshResult, error) {

@@ -36,7 +36,7 @@ type Snapshot struct {
 // State reads what decides about a call.
 type State interface {
 	Snapshot(ctx context.Context, s tenant.Scope, connector string) (Snapshot, error)
-	// Connected lists the principal's connections without tokens, and whether it may act at all.
+	// Connected is Snapshot over all connectors.
 	Connected(ctx context.Context, s tenant.Scope) (Snapshot, error)
 }
 

@@ -65,14 +65,15 @@ func (e *Executor) renew(ctx context.Context, r *run, rejected uint64) error {
 	return fault.New(fault.NotFound, "connection %s is gone", r.held.ID)
 }
 
-// perform is steps 8 to 11, with the one repetition after an expired token: the provider refused the call before doing
-// anything, so repeating it repeats nothing.
+// perform is steps 8 to 11, with the one repetition after a token that the provider does not accept, expired or dead: it
+// refused the call before doing anything, so repeating it repeats nothing. A dead one goes the same way because only a
+// refresh tells whether the grant is dead too; whoever refreshes puts that on the connection.
 func (e *Executor) perform(ctx context.Context, r *run) (json.RawMessage, error) {
 	res, out, err := e.send(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	if out.Kind == catalog.OutcomeExpired {
+	if out.Kind == catalog.OutcomeExpired || out.Kind == catalog.OutcomeDead {
 		if err := e.openToken(ctx, r, r.held.Refresh.Generation); err != nil {
 			return nil, err
 		}

@@ -128,7 +128,7 @@ func (a *Account) Config(roleARN string) aws.Config {
 func (a *Account) Functions() []localaws.Function { return a.functions }
 
 // HandleFunction sets the code of a function: the target of Lambda Invoke, queues, streams and schedules. Its context ends
-// with the timeout of the template.
+// with the timeout of the template, and not with the caller's, as in Lambda: a refresh is not cut off half-way.
 func (a *Account) HandleFunction(nameOrARN string, h localaws.Handler) {
 	name := functionName(nameOrARN)
 	limit := 3 * time.Second // Lambda's default
@@ -140,7 +140,7 @@ func (a *Account) HandleFunction(nameOrARN string, h localaws.Handler) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.handlers[name] = func(ctx context.Context, payload []byte) (out []byte, err error) {
-		ctx, cancel := context.WithTimeout(ctx, limit)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 		defer cancel()
 		defer func() {
 			if p := recover(); p != nil { // a panic is a failed invocation, as in Lambda

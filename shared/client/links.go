@@ -1,0 +1,65 @@
+package client
+
+import (
+	"context"
+	"net/http"
+	"time"
+)
+
+// ConnectLinkRequest asks for a link with which a person connects an account.
+type ConnectLinkRequest struct {
+	Tenant    string `json:"tenant"`
+	Principal string `json:"principal"`
+	Connector string `json:"connector"`
+	// Scopes is what to ask for; empty asks for the connector's defaults.
+	Scopes []string `json:"scopes,omitempty"`
+	// Connection reconnects an existing one; empty makes a new one.
+	Connection string `json:"connection,omitempty"`
+	// ReturnURL is the page of the SaaS that confirms.
+	ReturnURL string `json:"return_url"`
+}
+
+// ConnectLink is one attempt to connect an account.
+type ConnectLink struct {
+	// ID is what ConfirmConnectLink wants. Keep it in the back end.
+	ID           string   `json:"id"`
+	Tenant       string   `json:"tenant"`
+	Principal    string   `json:"principal"`
+	Connector    string   `json:"connector"`
+	ConnectionID string   `json:"connection_id"`
+	Scopes       []string `json:"scopes"`
+	// Status is open, started, consented, confirmed, denied, user_mismatch or failed.
+	Status    string    `json:"status"`
+	Reason    string    `json:"reason,omitempty"`
+	ReturnURL string    `json:"return_url"`
+	ExpiresAt time.Time `json:"expires_at"`
+	// URL is where to send the browser; only a new link has it. Do not log it.
+	URL string `json:"url,omitempty"`
+}
+
+// Confirmation is a connection that just became active.
+type Confirmation struct {
+	Status       string     `json:"status"`
+	ConnectionID string     `json:"connection_id"`
+	GrantID      string     `json:"grant_id"`
+	Connection   Connection `json:"connection"`
+}
+
+// CreateConnectLink makes a link.
+func (c *Client) CreateConnectLink(ctx context.Context, r ConnectLinkRequest) (ConnectLink, error) {
+	return get[ConnectLink](ctx, c, call{method: http.MethodPost, route: "/v1/connect-links", body: r})
+}
+
+// ConnectLink reads a link by its ID.
+func (c *Client) ConnectLink(ctx context.Context, id string) (ConnectLink, error) {
+	return get[ConnectLink](ctx, c, call{method: http.MethodGet, route: "/v1/connect-links/{link}", params: []string{id}})
+}
+
+// ConfirmConnectLink says who is signed in at the SaaS. principal comes from the SaaS's own session, never from the
+// request that came back. fault.Forbidden with reason user_mismatch: somebody else consented, and nothing was connected.
+func (c *Client) ConfirmConnectLink(ctx context.Context, id, principal string) (Confirmation, error) {
+	body := struct {
+		Principal string `json:"principal"`
+	}{principal}
+	return get[Confirmation](ctx, c, call{method: http.MethodPost, route: "/v1/connect-links/{link}/confirm", params: []string{id}, body: body})
+}

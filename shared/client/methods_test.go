@@ -1,0 +1,172 @@
+package client_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"reflect"
+	"testing"
+	"time"
+
+	"behalf.dev/behalf/shared/apigw"
+	"behalf.dev/behalf/shared/audit"
+	"behalf.dev/behalf/shared/client"
+	"behalf.dev/behalf/shared/secret"
+	"behalf.dev/behalf/shared/secret/reveal"
+)
+
+// method is one method of the client. member is which member of the answer it returns, empty for all of it; drop are
+// members that it leaves out on purpose.
+type method struct {
+	route, member string
+	drop          []string
+	call          func(context.Context, *client.Client) (any, error)
+}
+
+const conn = "conn_01kaqz3v9x7m2c4d5e6f8g9hjk"
+
+func none(err error) (any, error) { return nil, err }
+
+func methods() []method {
+	type ctx = context.Context
+	type cl = *client.Client
+	when := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	text := secret.FromString("provider-secret")
+	page := client.Page{Limit: 7, Cursor: "next"}
+	link := client.ConnectLinkRequest{Tenant: "acme", Principal: "user_alice", Connector: "github", Scopes: []string{"repo"}, Connection: conn, ReturnURL: "https://app.example.com/done"}
+	run := client.SessionRequest{Tenant: "acme", Principal: "user_alice", Connectors: []string{"github"}, Tools: []string{"github_list_issues"}, Agent: "triage-bot", RunID: "run-42", TTLSeconds: 600}
+	filter := client.AuditFilter{Principal: "user_alice", Connection: conn, Tool: "t", Run: "r", Session: "s", Execution: "e", Kind: "grant.created", From: when.Add(-time.Hour), To: when}
+	return []method{
+		{"GET /healthz", "", nil, func(x ctx, c cl) (any, error) { return none(c.Health(x)) }},
+		{"GET /openapi.json", "", nil, func(x ctx, c cl) (any, error) { b, err := c.OpenAPI(x); return json.RawMessage(b), err }},
+		{"GET /.well-known/jwks.json", "", nil, func(x ctx, c cl) (any, error) { b, err := c.JWKS(x); return json.RawMessage(b), err }},
+		{"GET /v1/tenants", "", nil, func(x ctx, c cl) (any, error) { return c.Tenants(x, page) }},
+		{"PUT /v1/tenants/{tenant}", "", nil, func(x ctx, c cl) (any, error) {
+			return c.PutTenant(x, "acme", client.TenantSettings{Name: "Acme", PrincipalMapping: "userName", ReturnURLs: []string{"https://app.example.com/done"}})
+		}},
+		{"GET /v1/tenants/{tenant}", "", nil, func(x ctx, c cl) (any, error) { return c.Tenant(x, "acme") }},
+		{"DELETE /v1/tenants/{tenant}", "", nil, func(x ctx, c cl) (any, error) { return c.DeleteTenant(x, "acme") }},
+		{"POST /v1/tenants/{tenant}/scim-tokens", "", nil, func(x ctx, c cl) (any, error) {
+			k, err := c.CreateSCIMToken(x, "acme", "Okta")
+			return shown(k, "token"), err
+		}},
+		{"GET /v1/tenants/{tenant}/scim-tokens", "scim_tokens", nil, func(x ctx, c cl) (any, error) { return c.SCIMTokens(x, "acme") }},
+		{"DELETE /v1/tenants/{tenant}/scim-tokens/{token}", "", nil, func(x ctx, c cl) (any, error) { return none(c.DeleteSCIMToken(x, "acme", "id")) }},
+		{"POST /v1/api-keys", "", nil, func(x ctx, c cl) (any, error) {
+			k, err := c.CreateAPIKey(x, client.APIKeyRequest{Name: "runner", Permissions: []string{"sessions:write"}, Tenant: "acme"})
+			return shown(k, "key"), err
+		}},
+		{"GET /v1/api-keys", "keys", nil, func(x ctx, c cl) (any, error) { return c.APIKeys(x) }},
+		{"DELETE /v1/api-keys/{key}", "", nil, func(x ctx, c cl) (any, error) { return none(c.DeleteAPIKey(x, "id")) }},
+		{"GET /v1/connectors", "connectors", nil, func(x ctx, c cl) (any, error) { return c.Connectors(x) }},
+		{"GET /v1/connectors/{connector}", "", nil, func(x ctx, c cl) (any, error) { return c.Connector(x, "github") }},
+		{"PUT /v1/connectors/{connector}/client", "", nil, func(x ctx, c cl) (any, error) { return c.PutOAuthClient(x, "github", "id", text) }},
+		{"GET /v1/connectors/{connector}/client", "", nil, func(x ctx, c cl) (any, error) { return c.OAuthClient(x, "github") }},
+		{"DELETE /v1/connectors/{connector}/client", "", nil, func(x ctx, c cl) (any, error) { return none(c.DeleteOAuthClient(x, "github")) }},
+		{"PUT /v1/tenants/{tenant}/connectors/{connector}/client", "", nil, func(x ctx, c cl) (any, error) { return c.PutTenantOAuthClient(x, "acme", "github", "id", text) }},
+		{"GET /v1/tenants/{tenant}/connectors/{connector}/client", "", nil, func(x ctx, c cl) (any, error) { return c.TenantOAuthClient(x, "acme", "github") }},
+		{"DELETE /v1/tenants/{tenant}/connectors/{connector}/client", "", nil, func(x ctx, c cl) (any, error) { return none(c.DeleteTenantOAuthClient(x, "acme", "github")) }},
+		{"POST /v1/connect-links", "", nil, func(x ctx, c cl) (any, error) { return c.CreateConnectLink(x, link) }},
+		{"GET /v1/connect-links/{link}", "", nil, func(x ctx, c cl) (any, error) { return c.ConnectLink(x, "cl_acme.x") }},
+		{"POST /v1/connect-links/{link}/confirm", "", nil, func(x ctx, c cl) (any, error) { return c.ConfirmConnectLink(x, "cl_acme.x", "user_alice") }},
+		{"POST /v1/sessions", "", []string{"token_type", "expires_in"}, func(x ctx, c cl) (any, error) { s, err := c.CreateSession(x, run); return withToken(s), err }},
+		{"GET /v1/tenants/{tenant}/connections", "", nil, func(x ctx, c cl) (any, error) {
+			return c.Connections(x, "acme", client.ConnectionFilter{Principal: "user_alice", Connector: "github", Status: "active"}, page)
+		}},
+		{"GET /v1/tenants/{tenant}/connections/{connection}", "", nil, func(x ctx, c cl) (any, error) { return c.Connection(x, "acme", conn) }},
+		{"DELETE /v1/tenants/{tenant}/connections/{connection}", "", nil, func(x ctx, c cl) (any, error) { return c.DeleteConnection(x, "acme", conn) }},
+		{"POST /v1/tenants/{tenant}/connections/{connection}/refresh", "", nil, func(x ctx, c cl) (any, error) { return c.RefreshConnection(x, "acme", conn) }},
+		{"POST /v1/tenants/{tenant}/connections/{connection}/pause", "", nil, func(x ctx, c cl) (any, error) { return c.PauseConnection(x, "acme", conn) }},
+		{"POST /v1/tenants/{tenant}/connections/{connection}/resume", "", nil, func(x ctx, c cl) (any, error) { return c.ResumeConnection(x, "acme", conn) }},
+		{"DELETE /v1/tenants/{tenant}/principals/{principal}", "", nil, func(x ctx, c cl) (any, error) { return c.DeletePrincipal(x, "acme", "user_alice") }},
+		{"GET /v1/tenants/{tenant}/audit", "", nil, func(x ctx, c cl) (any, error) { return c.Audit(x, "acme", filter, page) }},
+		{"GET /v1/tenants/{tenant}/audit", "segments", nil, func(x ctx, c cl) (any, error) { return c.AuditSegments(x, "acme") }},
+		{"GET /v1/tools", "tools", nil, func(x ctx, c cl) (any, error) {
+			return c.Session(secret.FromString(session)).Tools(x, client.OpenAI, "issue")
+		}},
+		{"POST /v1/execute", "", nil, func(x ctx, c cl) (any, error) {
+			return c.Session(secret.FromString(session)).Execute(x, client.Call{Tool: "github_list_issues", Input: map[string]any{"owner": "acme"}, Connection: conn, IdempotencyKey: "k"})
+		}},
+	}
+}
+
+// shown puts a new key's text back where the API had it, to compare the whole.
+func shown(k client.NewKey, field string) any {
+	return map[string]any{"id": k.ID, "name": k.Name, "created_at": k.CreatedAt, field: string(k.Text.Reveal(reveal.Key{}))}
+}
+
+func withToken(s client.NewSession) any {
+	return map[string]any{"session_id": s.ID, "tenant": s.Tenant, "principal": s.Principal, "expires_at": s.ExpiresAt, "token": string(s.Token.Reveal(reveal.Key{}))}
+}
+
+// Each method sends what the OpenAPI document allows, and loses nothing of what it lets the API answer.
+func TestClient_EachMethod_SendsAndReadsWhatTheDocumentSays(t *testing.T) {
+	t.Parallel()
+	d, srv := newDouble(t)
+	c := newClient(t, srv.URL)
+	want := map[string]apigw.Route{}
+	for _, r := range apigw.Routes() {
+		want[r.Method+" "+r.Path] = r
+	}
+	for _, m := range methods() {
+		got, err := m.call(t.Context(), c)
+		if err != nil {
+			t.Errorf("%s: %v", m.route, err)
+			continue
+		}
+		_, _, schema := d.success(d.operation(want[m.route]))
+		if got == nil || schema == nil {
+			continue
+		}
+		sample := d.sample(schema)
+		if m.member != "" {
+			sample = sample.(map[string]any)[m.member]
+		}
+		for _, k := range m.drop {
+			delete(sample.(map[string]any), k)
+		}
+		if a, b := canonical(t, got), canonical(t, sample); !bytes.Equal(a, b) {
+			t.Errorf("%s: the answer\n%s\nwas read as\n%s", m.route, b, a)
+		}
+	}
+	for name, r := range want {
+		if (r.Auth == apigw.Key || r.Auth == apigw.Session) && !d.seen[name] {
+			t.Errorf("no method calls %s", name)
+		}
+	}
+}
+
+func canonical(t *testing.T, v any) []byte {
+	t.Helper()
+	b, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var x any
+	if err := json.Unmarshal(b, &x); err != nil {
+		t.Fatal(err)
+	}
+	if b, err = json.MarshalIndent(x, "", " "); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// The chain's hashes are over JSON, so the client's records must encode as the API's own do: same members, same order.
+func TestAuditRecord_Encodes_AsTheAPIs(t *testing.T) {
+	t.Parallel()
+	for _, pair := range [][2]reflect.Type{
+		{reflect.TypeFor[client.AuditRecord](), reflect.TypeFor[audit.Record]()}, {reflect.TypeFor[client.Segment](), reflect.TypeFor[audit.Segment]()},
+		{reflect.TypeFor[client.SealedRecord](), reflect.TypeFor[audit.Sealed]()},
+	} {
+		a, b := pair[0], pair[1]
+		if a.NumField() != b.NumField() {
+			t.Fatalf("%s has %d fields, %s has %d", a, a.NumField(), b, b.NumField())
+		}
+		for i := range a.NumField() {
+			if a.Field(i).Tag.Get("json") != b.Field(i).Tag.Get("json") || a.Field(i).Type.Kind() != b.Field(i).Type.Kind() {
+				t.Errorf("field %d: %v, want %v", i, a.Field(i), b.Field(i))
+			}
+		}
+	}
+}
