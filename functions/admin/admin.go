@@ -134,11 +134,17 @@ func (f *Function) offboarder(db *dynamo.DB) workspace.Offboarder {
 	return workspace.Offboarder{DB: db, Queue: f.queue, Delay: directFirst, Now: f.deps.Now, NewID: f.deps.IDs.New}
 }
 
-func (f *Function) health(context.Context, *apigw.Request) (*apigw.Response, error) {
+func (f *Function) health(_ context.Context, r *apigw.Request) (*apigw.Response, error) {
+	if err := r.Only(); err != nil {
+		return nil, err
+	}
 	return apigw.JSON(http.StatusOK, map[string]string{"status": "ok"})
 }
 
-func (f *Function) jwks(ctx context.Context, _ *apigw.Request) (*apigw.Response, error) {
+func (f *Function) jwks(ctx context.Context, r *apigw.Request) (*apigw.Response, error) {
+	if err := r.Only(); err != nil {
+		return nil, err
+	}
 	key, kid, err := f.signer.PublicKey(ctx)
 	if err != nil {
 		return nil, err
@@ -150,7 +156,10 @@ func (f *Function) jwks(ctx context.Context, _ *apigw.Request) (*apigw.Response,
 	return &apigw.Response{Status: http.StatusOK, Header: http.Header{"Content-Type": {"application/jwk-set+json"}, "Cache-Control": {"public, max-age=3600"}}, Body: b}, nil
 }
 
-func (f *Function) openapi(context.Context, *apigw.Request) (*apigw.Response, error) {
+func (f *Function) openapi(_ context.Context, r *apigw.Request) (*apigw.Response, error) {
+	if err := r.Only(); err != nil {
+		return nil, err
+	}
 	b, err := apigw.OpenAPI(f.public)
 	if err != nil {
 		return nil, err

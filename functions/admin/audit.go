@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"net/url"
 	"time"
@@ -33,6 +34,12 @@ func (f *Function) audit(ctx context.Context, r *apigw.Request, by authn.Caller)
 	if err != nil {
 		return nil, err
 	}
+	out := map[string]any{}
+	if r.Query().Get("include") == "segments" { // before the records: what is sealed in between is then merely not sealed yet
+		if out["segments"], err = db.Segments(ctx, id); err != nil {
+			return nil, err
+		}
+	}
 	records, more, err := db.Records(ctx, id, p)
 	if err != nil {
 		return nil, err
@@ -45,12 +52,7 @@ func (f *Function) audit(ctx context.Context, r *apigw.Request, by authn.Caller)
 	if records == nil {
 		records = []audit.Record{}
 	}
-	out := list("records", records, next)
-	if r.Query().Get("include") == "segments" {
-		if out["segments"], err = db.Segments(ctx, id); err != nil {
-			return nil, err
-		}
-	}
+	maps.Copy(out, list("records", records, next))
 	return apigw.JSON(http.StatusOK, out)
 }
 

@@ -11,14 +11,15 @@ import (
 	"behalf.dev/behalf/shared/dynamo"
 )
 
-// newData makes the data stack: the tables of dynamo.Schema, by short name.
+// newData makes the data stack: the tables of dynamo.Schema, by short name, and the bucket of sealed audit segments.
 func newData(scope constructs.Construct, o Options) (awscdk.Stack, map[string]awsdynamodb.TableV2) {
-	stack := newStack(scope, o, "data", "Behalf: tables")
+	stack := newStack(scope, o, "data", "Behalf: tables and audit bucket")
 	n, key := namingIn(stack, o.Stage), newTableKey(stack, o)
 	tables := map[string]awsdynamodb.TableV2{}
 	for _, t := range dynamo.Schema() {
 		tables[t.Name] = newTable(stack, n, o, key, t)
 	}
+	newAuditBucket(stack, n, o)
 	return stack, tables
 }
 
@@ -51,6 +52,7 @@ func newTable(stack awscdk.Stack, n naming, o Options, key awskms.IKey, t dynamo
 		PointInTimeRecoverySpecification: &awsdynamodb.PointInTimeRecoverySpecification{PointInTimeRecoveryEnabled: jsii.Bool(true)},
 		DeletionProtection:               jsii.Bool(!o.Destroy),
 		RemovalPolicy:                    o.removal(),
+		ResourcePolicy:                   onlyNamed(n, o, t.Name),
 	}
 	if t.TTL != "" {
 		props.TimeToLiveAttribute = jsii.String(t.TTL)

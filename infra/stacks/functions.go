@@ -76,6 +76,7 @@ func functionPolicy(g grants, function string) []statement {
 			rows("Chain", g.table("audit"), []string{"dynamodb:Query", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:ConditionCheckItem"}, "T#*#H"),
 			allow("ReadStream", []string{"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"}, g.auditStream),
 			allow("KeepFailures", []string{"sqs:SendMessage"}, g.auditDead),
+			allow("KeepSegments", []string{"s3:PutObject"}, g.segments()),
 		},
 	}
 	return join(own[function], mayAssume(g.naming, function), everyFunction(g.naming, function))

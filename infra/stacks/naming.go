@@ -29,6 +29,16 @@ func (n naming) function(short string) string {
 	return n.arn("lambda", n.region, "function:"+n.name(short))
 }
 
+// role is a function's own role.
+func (n naming) role(function string) string { return n.arn("iam", "", "role/"+n.name(function)) }
+
+// auditBucket has account and Region in its name, since bucket names are unique in the whole world.
+func (n naming) auditBucket() string { return n.name("audit-" + n.account + "-" + n.region) }
+
+func (n naming) segments() string {
+	return "arn:" + n.partition + ":s3:::" + n.auditBucket() + "/" + segmentPrefix + "*"
+}
+
 // tenantRole is a role that is assumed for one tenant; the functions' own roles are called like the functions.
 func (n naming) tenantRole(short string) string {
 	return n.arn("iam", "", "role/"+n.tenantRoleName(short))

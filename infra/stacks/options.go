@@ -2,9 +2,11 @@ package stacks
 
 import (
 	"fmt"
+	"math"
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
@@ -30,19 +32,41 @@ type Options struct {
 	AccountLogRole bool
 	// Firewall puts a web ACL with rate limits before the API. It has a monthly price of its own.
 	Firewall bool
+	// AuditLock is how sealed audit segments are locked: AuditCompliance, AuditGovernance or AuditOff. AuditDays is for how long.
+	AuditLock string
+	AuditDays float64
+	// BreakGlass are the principals of this account, besides the deployment's own roles, that the tables do not refuse: "root", or
+	// "role/<path and name>", in which '*' stands for any text. Separated by commas.
+	BreakGlass string
+	// Canary deploys the function that attacks two tenants of its own, and the alarms on it.
+	Canary bool
+	// STSQuota and KMSQuota are the account's quotas in this Region, in requests per second; alarms stand at half of them.
+	STSQuota, KMSQuota float64
 	// Build is the directory that holds <function>/bootstrap. Empty means placeholders, for a template that is not deployed.
 	Build string
 	// Placeholder is the directory that takes the place of a function that is not built. Both paths start at infra/.
 	Placeholder string
 }
 
+// Modes of Object Lock. Governance can be lifted by who holds s3:BypassGovernanceRetention; compliance by nobody, the account's
+// root included, until the retention ends. Off keeps versions and locks nothing.
+const (
+	AuditCompliance = "compliance"
+	AuditGovernance = "governance"
+	AuditOff        = "off"
+)
+
 // Defaults are the options of an app that is given no context.
 func Defaults() Options {
-	return Options{Stage: "dev", LogDays: 30, LogLevel: "info", AccountLogRole: true, Firewall: true, Build: "../build", Placeholder: "placeholder"}
+	return Options{Stage: "dev", LogDays: 30, LogLevel: "info", AccountLogRole: true, Firewall: true, AuditLock: AuditGovernance, AuditDays: 365,
+		BreakGlass: "root", Canary: true, STSQuota: 600, KMSQuota: 10_000, Build: "../build", Placeholder: "placeholder"}
 }
 
 // stageGrammar keeps the longest physical name, a role, below 64 characters.
 var stageGrammar = regexp.MustCompile(`^[a-z][a-z0-9-]{0,19}$`)
+
+// breakGlassGrammar asks for one character before a star, so that no list lets everybody in.
+var breakGlassGrammar = regexp.MustCompile(`^(root|role/[A-Za-z0-9_+=,.@-][A-Za-z0-9_+=,.@/*-]*)$`)
 
 // FromContext reads the options from scope's context. It returns an error for a value that no switch has.
 func FromContext(scope constructs.Construct) (Options, error) {
@@ -55,21 +79,25 @@ func FromContext(scope constructs.Construct) (Options, error) {
 	}
 	o.Stage, o.LogLevel = text("stage", o.Stage), text("logLevel", o.LogLevel)
 	o.Domain, o.Certificate = text("domain", ""), text("certificate", "")
-	var err error
-	if o.LogDays, err = strconv.ParseFloat(text("logDays", "30"), 64); err != nil {
-		return o, fmt.Errorf("context logDays: %w", err)
+	o.AuditLock, o.BreakGlass = text("auditLock", o.AuditLock), text("breakGlass", o.BreakGlass)
+	for name, to := range map[string]*float64{"logDays": &o.LogDays, "auditDays": &o.AuditDays, "stsQuota": &o.STSQuota, "kmsQuota": &o.KMSQuota} {
+		n, err := strconv.ParseFloat(text(name, fmt.Sprint(*to)), 64)
+		if err != nil {
+			return o, fmt.Errorf("context %s: %w", name, err)
+		}
+		*to = n
 	}
-	if o.Destroy, err = choice("removal", text("removal", "retain"), "destroy", "retain"); err != nil {
-		return o, err
-	}
-	if o.PerTenant, err = choice("tenantIsolation", text("tenantIsolation", "off"), "on", "off"); err != nil {
-		return o, err
-	}
-	if o.AccountLogRole, err = choice("accountLogRole", text("accountLogRole", "on"), "on", "off"); err != nil {
-		return o, err
-	}
-	if o.Firewall, err = choice("firewall", text("firewall", "on"), "on", "off"); err != nil {
-		return o, err
+	for _, s := range []struct {
+		name, fallback, yes, no string
+		to                      *bool
+	}{
+		{"removal", "retain", "destroy", "retain", &o.Destroy}, {"tenantIsolation", "off", "on", "off", &o.PerTenant}, {"canary", "on", "on", "off", &o.Canary},
+		{"accountLogRole", "on", "on", "off", &o.AccountLogRole}, {"firewall", "on", "on", "off", &o.Firewall},
+	} {
+		var err error
+		if *s.to, err = choice(s.name, text(s.name, s.fallback), s.yes, s.no); err != nil {
+			return o, err
+		}
 	}
 	return o, o.check()
 }
@@ -90,9 +118,25 @@ func (o Options) check() error {
 		return fmt.Errorf("context logLevel is %q; it may be debug, info, warn or error", o.LogLevel)
 	case (o.Domain == "") != (o.Certificate == ""):
 		return fmt.Errorf("context domain and certificate go together")
+	case !slices.Contains([]string{AuditCompliance, AuditGovernance, AuditOff}, o.AuditLock):
+		return fmt.Errorf("context auditLock is %q; it may be compliance, governance or off", o.AuditLock)
+	case o.AuditDays < 1 || o.AuditDays != math.Trunc(o.AuditDays):
+		return fmt.Errorf("context auditDays is %v; it is a whole number of days", o.AuditDays)
+	case o.Destroy && o.AuditLock == AuditCompliance:
+		return fmt.Errorf("context removal=destroy and auditLock=compliance exclude each other: nobody can empty that bucket before %v days", o.AuditDays)
+	case o.STSQuota <= 0 || o.KMSQuota <= 0:
+		return fmt.Errorf("context stsQuota and kmsQuota are requests per second, above 0")
+	}
+	for _, who := range o.breakGlass() {
+		if !breakGlassGrammar.MatchString(who) {
+			return fmt.Errorf("context breakGlass names %q; it may be root, or role/<path and name> with '*' for any text", who)
+		}
 	}
 	return nil
 }
+
+// breakGlass splits BreakGlass.
+func (o Options) breakGlass() []string { return strings.Split(strings.ReplaceAll(o.BreakGlass, " ", ""), ",") }
 
 // Local are the options of the committed templates: the defaults, under stage "local", without code.
 func Local() Options {

@@ -63,7 +63,7 @@ func TestExecute_PrincipalWithoutConnection_NeverBorrowsOne(t *testing.T) {
 }
 
 // vended is what the authorizer hands to the execute function for a session.
-func vended(t *testing.T, f *e2e.Fixture, session string) (aws.Credentials, map[string]any) {
+func vended(t testing.TB, f *e2e.Fixture, session string) (aws.Credentials, map[string]any) {
 	t.Helper()
 	e := events.APIGatewayCustomAuthorizerRequestTypeRequest{Type: "REQUEST", MethodArn: "arn:aws:execute-api:us-east-1:000000000000:local/local/POST/v1/execute", Resource: "/v1/execute", Path: "/v1/execute",
 		HTTPMethod: "POST", Headers: map[string]string{"Authorization": "Bearer " + session}}

@@ -1,6 +1,8 @@
 package e2e_test
 
 import (
+	"net/url"
+	"strconv"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -27,4 +29,18 @@ func scan(t *testing.T, f *e2e.Fixture, table, pk string) []map[string]types.Att
 		}
 	}
 	return out
+}
+
+// portOf is the port of a URL.
+func portOf(t *testing.T, address string) int {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := strconv.Atoi(u.Port())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }

@@ -6,9 +6,10 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 )
 
-// Limits of a synchronous invocation in bytes (Lambda Developer Guide, "Lambda quotas").
+// maxAnswer is the largest answer of a synchronous invocation, in bytes (Lambda Developer Guide, "Lambda quotas").
 const maxAnswer = 6 << 20
 
 const version = "/2018-06-01/runtime"
@@ -25,8 +26,8 @@ func (i *instance) handler() http.Handler {
 
 // next blocks until there is work.
 func (i *instance) next(w http.ResponseWriter, r *http.Request) {
-	i.first.Do(func() { close(i.ready) })
 	i.waiting(i)
+	i.first.Do(func() { close(i.ready) }) // after it, so that who waited for the start finds the instance
 	select {
 	case v := <-i.work:
 		i.mu.Lock()
@@ -37,7 +38,7 @@ func (i *instance) next(w http.ResponseWriter, r *http.Request) {
 		h.Set("Lambda-Runtime-Aws-Request-Id", v.id)
 		h.Set("Lambda-Runtime-Deadline-Ms", strconv.FormatInt(v.deadline.UnixMilli(), 10))
 		h.Set("Lambda-Runtime-Invoked-Function-Arn", i.opt.ARN)
-		h.Set("Lambda-Runtime-Trace-Id", fmt.Sprintf("Root=1-%08x-%s;Sampled=0", v.deadline.Unix(), v.id[24:]+v.id[:12]))
+		h.Set("Lambda-Runtime-Trace-Id", fmt.Sprintf("Root=1-%08x-%s;Sampled=0", v.deadline.Unix(), strings.ReplaceAll(v.id, "-", "")[:24]))
 		_, _ = w.Write(v.payload) // a process that has gone is noticed by its end
 	case <-r.Context().Done():
 	case <-i.exited:

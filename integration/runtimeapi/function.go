@@ -50,6 +50,7 @@ type Function struct {
 
 	mu        sync.Mutex
 	instances map[*instance]bool
+	reserved  int // places of instances that are about to start
 	started   int
 }
 
@@ -65,6 +66,7 @@ func Start(ctx context.Context, o Options) (*Function, error) {
 		o.Output = &locked{w: o.Output}
 	}
 	f := &Function{opt: o, idle: make(chan *instance, 2*o.Instances), closed: make(chan struct{}), instances: map[*instance]bool{}}
+	f.reserve()
 	if err := f.grow(ctx); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
@@ -101,7 +103,7 @@ func (f *Function) acquire(ctx context.Context) (*instance, error) {
 			return nil, ErrClosed
 		default:
 		}
-		if f.mayGrow() {
+		if f.reserve() {
 			if err := f.grow(ctx); err != nil {
 				return nil, err
 			}
@@ -120,23 +122,30 @@ func (f *Function) acquire(ctx context.Context) (*instance, error) {
 	}
 }
 
-func (f *Function) mayGrow() bool {
+// reserve takes a place for one more instance, if there is one; grow fills it.
+func (f *Function) reserve() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return len(f.instances) < f.opt.Instances
+	if len(f.instances)+f.reserved >= f.opt.Instances {
+		return false
+	}
+	f.reserved++
+	return true
 }
 
-// grow starts an instance and waits until it is ready.
+// grow starts an instance in the reserved place and waits until it is ready.
 func (f *Function) grow(ctx context.Context) error {
 	i, err := startInstance(f.opt, f.ready)
 	if err != nil {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.reserved--
 		return fmt.Errorf("start %s: %w", f.opt.Name, err)
 	}
-	f.mu.Lock()
-	f.instances[i] = true
-	f.started++
-	f.mu.Unlock()
-	f.running.Go(func() { f.mourn(i) })
+	if !f.adopt(i) {
+		i.kill()
+		return ErrClosed
+	}
 	limit := time.NewTimer(initLimit)
 	defer limit.Stop()
 	select {
@@ -149,14 +158,32 @@ func (f *Function) grow(ctx context.Context) error {
 		return &Error{"Sandbox.Timedout", fmt.Sprintf("%s did not ask for work within %s", f.opt.Name, initLimit)}
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-f.closed:
-		i.kill() // Close may have looked before this one was there
-		return ErrClosed
 	}
 }
 
+// adopt counts an instance in, unless Close has come first: it kills those that it finds.
+func (f *Function) adopt(i *instance) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.reserved--
+	select {
+	case <-f.closed:
+		return false
+	default:
+	}
+	f.instances[i] = true
+	f.started++
+	f.running.Go(func() { f.mourn(i) })
+	return true
+}
+
 // ready takes note that an instance asks for work.
-func (f *Function) ready(i *instance) { f.idle <- i }
+func (f *Function) ready(i *instance) {
+	select {
+	case f.idle <- i:
+	case <-i.exited:
+	}
+}
 
 // mourn forgets an instance that ended, and wakes whoever waits for it.
 func (f *Function) mourn(i *instance) {

@@ -1,6 +1,7 @@
 package runtimeapi
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -126,23 +127,18 @@ func (i *instance) how() string {
 
 // run hands an invocation to the process and sees to it that it has an outcome by its deadline.
 func (i *instance) run(v *invocation, timeout time.Duration) {
-	limit := time.NewTimer(timeout)
-	defer limit.Stop()
+	ctx, cancel := context.WithDeadline(context.Background(), v.deadline)
+	defer cancel()
 	select {
 	case i.work <- v:
 	case <-i.exited:
-	case <-limit.C:
-	}
-	select {
-	case <-v.done:
-		return
-	default:
+	case <-ctx.Done():
 	}
 	select {
 	case <-v.done:
 	case <-i.exited:
 		v.end(nil, &Error{"Runtime.ExitError", "RequestId: " + v.id + " Error: Runtime exited with error: " + i.how()})
-	case <-time.After(time.Until(v.deadline)):
+	case <-ctx.Done():
 		v.end(nil, &Error{"Sandbox.Timedout", fmt.Sprintf("RequestId: %s Error: Task timed out after %.2f seconds", v.id, timeout.Seconds())})
 		i.kill()
 	}

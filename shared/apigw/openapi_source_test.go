@@ -313,13 +313,16 @@ func TestOpenAPI_Problem_DescribesEveryDetail(t *testing.T) {
 	src := read(t, "functions/*", "shared/*")
 	n := 0
 	for _, f := range src.files {
+		if f.Name.Name == "scim" || f.Name.Name == "client" { // SCIM has errors of its own; the client reads, it does not answer
+			continue
+		}
 		ast.Inspect(f, func(node ast.Node) bool {
 			call, ok := node.(*ast.CallExpr)
 			if !ok || len(call.Args) != 2 {
 				return true
 			}
 			sel, ok := call.Fun.(*ast.SelectorExpr)
-			if k, lit := text(call.Args[0]); ok && lit && sel.Sel.Name == "With" && f.Name.Name != "scim" { // SCIM has errors of its own
+			if k, lit := text(call.Args[0]); ok && lit && sel.Sel.Name == "With" {
 				n++
 				if !slices.Contains(known, k) {
 					t.Errorf("%s adds %q to problem documents, which is not described", f.Name.Name, k)

@@ -174,30 +174,66 @@ func badJSON(err error) error {
 	return fault.New(fault.InvalidInput, "the body is not valid JSON").WithCause(err)
 }
 
-// repeated fails on an object that names a member twice at the top level: decoders differ in which one counts, and a
-// check must not read another value than the code behind it.
+// repeated fails on an object, at any depth, that names a member twice: decoders differ in which one counts, and a check
+// must not read another value than the code behind it. The outermost object is ours and encoding/json matches its members
+// by any case, so it is compared by any case; what is inside may be a tool's input, where case makes a difference.
 func repeated(b []byte) error {
 	d := json.NewDecoder(bytes.NewReader(b))
-	if t, err := d.Token(); err != nil || t != json.Delim('{') {
-		return nil // not an object; the decoder proper says so
-	}
-	seen := map[string]bool{}
-	for d.More() {
+	var open []*level
+	for {
 		t, err := d.Token()
 		if err != nil {
-			return nil
+			return nil // the end, or no JSON; the decoder proper says so
 		}
-		name := strings.ToLower(fmt.Sprint(t)) // encoding/json matches members by any case
-		if seen[name] {
-			return fault.Invalid("/"+clip(name), "field %q is given twice", clip(name))
+		var in *level
+		if len(open) > 0 {
+			in = open[len(open)-1]
 		}
-		seen[name] = true
-		var skip json.RawMessage
-		if d.Decode(&skip) != nil {
-			return nil
+		switch {
+		case t == json.Delim('}') || t == json.Delim(']'):
+			open = open[:len(open)-1]
+			continue
+		case in != nil && in.names != nil && !in.value:
+			if pointer, twice := in.name(open, fmt.Sprint(t)); twice {
+				return fault.Invalid(pointer, "field %q is given twice", clip(pointer[strings.LastIndex(pointer, "/")+1:]))
+			}
+			continue
+		case in != nil:
+			in.value = false
+		}
+		switch t {
+		case json.Delim('{'):
+			open = append(open, &level{names: map[string]bool{}})
+		case json.Delim('['):
+			open = append(open, &level{})
 		}
 	}
-	return nil
+}
+
+// level is an object or array that the reader is in; names is nil in an array.
+type level struct {
+	names map[string]bool
+	last  string
+	value bool // the next token begins the value of last
+}
+
+// name notes a member's name and reports whether it was there before, with its JSON pointer.
+func (l *level) name(open []*level, name string) (pointer string, twice bool) {
+	same := name
+	if len(open) == 1 {
+		same = strings.ToLower(name)
+	}
+	l.last, l.value = same, true
+	if !l.names[same] {
+		l.names[same] = true
+		return "", false
+	}
+	for _, o := range open {
+		if o.names != nil {
+			pointer += "/" + clip(o.last)
+		}
+	}
+	return pointer, true
 }
 
 func clip(s string) string {

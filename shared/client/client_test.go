@@ -142,7 +142,9 @@ func TestClient_Redirect_IsNotFollowed(t *testing.T) {
 	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { followed = true }))
 	t.Cleanup(other.Close)
 	own := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return nil }}
-	c := serve(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL, http.StatusTemporaryRedirect) }, client.WithHTTPClient(own))
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, other.URL, http.StatusTemporaryRedirect)
+	}, client.WithHTTPClient(own))
 	if _, err := c.Tenant(t.Context(), "acme"); err == nil || followed {
 		t.Errorf("followed: %v, %v", followed, err)
 	}
@@ -172,7 +174,9 @@ func TestClient_Errors_HoldNoSecret(t *testing.T) {
 	const link = "cl_acme.linkcanary00000000000"
 	dead := httptest.NewServer(http.NotFoundHandler())
 	dead.Close()
-	html := func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.URL.Path+r.Header.Get("Authorization")) }
+	html := func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, r.URL.Path+r.Header.Get("Authorization"))
+	}
 	hang := func(w http.ResponseWriter, _ *http.Request) {
 		conn, _, err := http.NewResponseController(w).Hijack()
 		if err == nil {
@@ -254,7 +258,10 @@ func (s *scripted) RoundTrip(*http.Request) (*http.Response, error) {
 func TestClient_Retries_ReadsThatMayBeRepeated(t *testing.T) {
 	t.Parallel()
 	read := func(ctx context.Context, c *client.Client) error { _, err := c.Tenant(ctx, "acme"); return err }
-	write := func(ctx context.Context, c *client.Client) error { _, err := c.PauseConnection(ctx, "acme", conn); return err }
+	write := func(ctx context.Context, c *client.Client) error {
+		_, err := c.PauseConnection(ctx, "acme", conn)
+		return err
+	}
 	remove := func(ctx context.Context, c *client.Client) error { return c.DeleteAPIKey(ctx, "id") }
 	for name, c := range map[string]struct {
 		script    scripted

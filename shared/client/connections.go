@@ -114,12 +114,12 @@ func (c *Client) RefreshConnection(ctx context.Context, tenant, connection strin
 	return get[Refreshed](ctx, c, call{method: http.MethodPost, route: connectionRoute + "/refresh", params: []string{tenant, connection}})
 }
 
-// PauseConnection stops executions until ResumeConnection; fault.Conflict unless the connection is active.
+// PauseConnection stops executions until ResumeConnection; fault.Conflict unless the connection is active or paused.
 func (c *Client) PauseConnection(ctx context.Context, tenant, connection string) (Connection, error) {
 	return get[Connection](ctx, c, call{method: http.MethodPost, route: connectionRoute + "/pause", params: []string{tenant, connection}})
 }
 
-// ResumeConnection ends a pause; fault.Conflict unless the connection is paused.
+// ResumeConnection ends a pause; fault.Conflict unless the connection is paused or active.
 func (c *Client) ResumeConnection(ctx context.Context, tenant, connection string) (Connection, error) {
 	return get[Connection](ctx, c, call{method: http.MethodPost, route: connectionRoute + "/resume", params: []string{tenant, connection}})
 }

@@ -186,7 +186,7 @@ func (db *DB) Suspended(ctx context.Context, s tenant.Scope) (bool, error) {
 }
 
 func noTenant(t tenant.ID) error {
-	return fault.New(fault.NotFound, "there is no tenant %q; create it with PUT /v1/tenants/%s", t, t).WithField("/tenant")
+	return fault.New(fault.NotFound, "there is no tenant %q: it was never created with PUT /v1/tenants/%s, or it was deleted for good", t, t).WithField("/tenant")
 }
 
 var _ vault.KeyStore = (*DB)(nil)

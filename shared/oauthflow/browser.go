@@ -183,7 +183,7 @@ func (f *Flow) checkArrival(l Link, a Arrival, state string) error {
 		return fault.New(fault.Conflict, "this answer belongs to an earlier attempt; start again from your application").WithField("state").With("reason", "state_replaced")
 	case !sameHash(l.CookieHash, a.Cookie):
 		return fault.New(fault.Forbidden, "this answer arrived in another browser than the one that started; start again from your application").With("reason", "other_browser")
-	case a.Context != "" && a.Context != Context(l.Connector, l.ClientOwner):
+	case a.Context != Context(l.Connector, l.ClientOwner):
 		return fault.New(fault.Forbidden, "this answer arrived at another provider's address").With("reason", "other_context")
 	}
 	return nil

@@ -60,7 +60,7 @@ func (e environment) verify(file string, grace time.Duration) error {
 			return fmt.Errorf("%s is not an exported trail: %w", file, err)
 		}
 		records = append(records, page.Records...)
-		if len(page.Segments) > len(segments) {
+		if segments == nil { // the first page's: later ones may seal records newer than the first page
 			segments = page.Segments
 		}
 	}

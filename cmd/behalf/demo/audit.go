@@ -29,7 +29,10 @@ func (s *story) export(ctx context.Context, tenant string) (trail, error) {
 		if err := s.admin.must(ctx, "GET", path, nil, &page); err != nil {
 			return all, err
 		}
-		all.Records, all.Segments = append(all.Records, page.Records...), page.Segments
+		all.Records = append(all.Records, page.Records...)
+		if cursor == "" { // later pages' chains may seal records newer than the first page
+			all.Segments = page.Segments
+		}
 		if cursor = page.Cursor; cursor == "" {
 			return all, nil
 		}
