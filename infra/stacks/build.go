@@ -15,6 +15,10 @@ func Build(app awscdk.App, o Options) {
 	service := newService(app, o, k, tables)
 	service.AddStackDependency(keyStack, jsii.String("roles name its keys"))
 	service.AddStackDependency(dataStack, jsii.String("roles name its tables"))
+	if o.Canary {
+		canary := newCanary(app, o, k)
+		canary.AddStackDependency(service, jsii.String("its role assumes roles of that stack"))
+	}
 	newWatch(app, o)
 }
 

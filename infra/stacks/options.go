@@ -136,7 +136,9 @@ func (o Options) check() error {
 }
 
 // breakGlass splits BreakGlass.
-func (o Options) breakGlass() []string { return strings.Split(strings.ReplaceAll(o.BreakGlass, " ", ""), ",") }
+func (o Options) breakGlass() []string {
+	return strings.Split(strings.ReplaceAll(o.BreakGlass, " ", ""), ",")
+}
 
 // Local are the options of the committed templates: the defaults, under stage "local", without code.
 func Local() Options {

@@ -22,11 +22,12 @@ func newService(scope constructs.Construct, o Options, k keys, tables map[string
 		auditDead: *q.auditDead.QueueArn(), refreshQueue: *q.refresh.QueueArn(), revokeQueue: *q.revoke.QueueArn()}
 	roles := newFunctionRoles(stack, g)
 	for _, r := range tenantRoles(n, *k.vault.KeyArn()) {
-		newTenantRole(stack, n, r, roles)
+		newTenantRole(stack, n, o, r, roles)
 	}
 	api := newAPI(stack, n, o)
-	values := variables(n, o, k, q, publicURL(stack, o, api))
-	values[env.EventBus] = *bus.EventBusName()
+	values := variables(n, o, k)
+	values[env.PublicURL], values[env.EventBus] = publicURL(stack, o, api), *bus.EventBusName()
+	values[env.RefreshQueue], values[env.RevokeQueue] = *q.refresh.QueueUrl(), *q.revoke.QueueUrl()
 	made := map[string]awslambda.Function{}
 	for _, f := range functions() {
 		made[f.name] = newFunction(stack, n, o, f, roles[f.name], values)
@@ -36,17 +37,15 @@ func newService(scope constructs.Construct, o Options, k keys, tables map[string
 		newFirewall(stack, n, api)
 	}
 	newSources(stack, made, q, g)
-	newSchedule(stack, n, made["refresh"])
+	newSchedule(stack, n, schedule{name: "sweep", description: "Behalf: looks for connections that are due", rate: "rate(1 minute)", input: `{"sweep":true}`, lateSeconds: 60}, "refresh", made["refresh"])
 	return stack
 }
 
-// variables are the values of every environment variable that a function may require.
-func variables(n naming, o Options, k keys, q queues, url string) map[string]string {
+// variables are the values of the environment variables whose values are known before the service stack is made.
+func variables(n naming, o Options, k keys) map[string]string {
 	v := map[string]string{
-		env.Stage: o.Stage, env.PublicURL: url, env.LogLevel: o.LogLevel,
-		env.VaultKey: *k.vault.KeyArn(), env.SessionKey: *k.session.KeyArn(),
+		env.Stage: o.Stage, env.LogLevel: o.LogLevel, env.VaultKey: *k.vault.KeyArn(), env.SessionKey: *k.session.KeyArn(),
 		env.RefreshFunction: n.name("refresh"), env.RevokeFunction: n.name("revoke"),
-		env.RefreshQueue: *q.refresh.QueueUrl(), env.RevokeQueue: *q.revoke.QueueUrl(),
 	}
 	for name, short := range map[string]string{env.VaultTable: "vault", env.DirectoryTable: "directory", env.FlowTable: "flow", env.AuditTable: "audit"} {
 		v[name] = n.name(short)
@@ -61,12 +60,16 @@ func variables(n naming, o Options, k keys, q queues, url string) map[string]str
 func newFunctionRoles(stack awscdk.Stack, g grants) map[string]awsiam.Role {
 	roles := map[string]awsiam.Role{}
 	for _, f := range functions() {
-		roles[f.name] = awsiam.NewRole(stack, jsii.String(title(f.name)+"Role"), &awsiam.RoleProps{
-			RoleName:       jsii.String(g.name(f.name)),
-			Description:    jsii.String("Behalf: function " + f.name),
-			AssumedBy:      awsiam.NewServicePrincipal(jsii.String("lambda.amazonaws.com"), nil),
-			InlinePolicies: &map[string]awsiam.PolicyDocument{"own": document(functionPolicy(g, f.name))},
-		})
+		roles[f.name] = newFunctionRole(stack, g.naming, f.name, functionPolicy(g, f.name))
 	}
 	return roles
+}
+
+func newFunctionRole(stack awscdk.Stack, n naming, function string, policy []statement) awsiam.Role {
+	return awsiam.NewRole(stack, jsii.String(title(function)+"Role"), &awsiam.RoleProps{
+		RoleName:       jsii.String(n.name(function)),
+		Description:    jsii.String("Behalf: function " + function),
+		AssumedBy:      awsiam.NewServicePrincipal(jsii.String("lambda.amazonaws.com"), nil),
+		InlinePolicies: &map[string]awsiam.PolicyDocument{"own": document(policy)},
+	})
 }

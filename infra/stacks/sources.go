@@ -68,22 +68,28 @@ func recordsOnly() string {
 	return `{"eventName":["INSERT"],"dynamodb":{"Keys":{"pk":{"S":[` + digits[1:] + `]}}}}`
 }
 
-// newSchedule starts the sweep each minute. A missed minute is made up by the next one, so nothing is retried.
-func newSchedule(stack awscdk.Stack, n naming, refresh awslambda.Function) {
+// schedule starts a function again and again.
+type schedule struct {
+	name, description, rate, input string
+	lateSeconds                    float64 // how late a start may be; after that it is dropped
+}
+
+// newSchedule starts a function with a role that can start nothing else. A missed time is made up by the next one, so nothing is
+// retried.
+func newSchedule(stack awscdk.Stack, n naming, s schedule, function string, f awslambda.Function) {
 	caller := awsiam.NewServicePrincipal(jsii.String("scheduler.amazonaws.com"), &awsiam.ServicePrincipalOpts{
 		Conditions: &map[string]any{"StringEquals": map[string]any{"aws:SourceAccount": n.account}}})
-	role := awsiam.NewRole(stack, jsii.String("SweepRole"), &awsiam.RoleProps{
-		RoleName: jsii.String(n.name("sweep")), Description: jsii.String("Behalf: the schedule that starts the sweep"), AssumedBy: caller,
+	role := awsiam.NewRole(stack, jsii.String(logicalID(s.name)+"Role"), &awsiam.RoleProps{
+		RoleName: jsii.String(n.name(s.name)), Description: jsii.String("Behalf: the schedule " + s.name), AssumedBy: caller,
 		InlinePolicies: &map[string]awsiam.PolicyDocument{"own": document([]statement{
-			allow("StartSweep", []string{"lambda:InvokeFunction"}, n.function("refresh"))})},
+			allow("StartFunction", []string{"lambda:InvokeFunction"}, n.function(function))})},
 	})
-	awsscheduler.NewCfnSchedule(stack, jsii.String("Sweep"), &awsscheduler.CfnScheduleProps{
-		Name: jsii.String(n.name("sweep")), Description: jsii.String("Behalf: looks for connections that are due"),
-		ScheduleExpression: jsii.String("rate(1 minute)"),
+	awsscheduler.NewCfnSchedule(stack, jsii.String(logicalID(s.name)), &awsscheduler.CfnScheduleProps{
+		Name: jsii.String(n.name(s.name)), Description: jsii.String(s.description), ScheduleExpression: jsii.String(s.rate),
 		FlexibleTimeWindow: &awsscheduler.CfnSchedule_FlexibleTimeWindowProperty{Mode: jsii.String("OFF")},
 		Target: &awsscheduler.CfnSchedule_TargetProperty{
-			Arn: refresh.FunctionArn(), RoleArn: role.RoleArn(), Input: jsii.String(`{"sweep":true}`),
-			RetryPolicy: &awsscheduler.CfnSchedule_RetryPolicyProperty{MaximumEventAgeInSeconds: jsii.Number(60), MaximumRetryAttempts: jsii.Number(0)},
+			Arn: f.FunctionArn(), RoleArn: role.RoleArn(), Input: jsii.String(s.input),
+			RetryPolicy: &awsscheduler.CfnSchedule_RetryPolicyProperty{MaximumEventAgeInSeconds: jsii.Number(s.lateSeconds), MaximumRetryAttempts: jsii.Number(0)},
 		},
 	})
 }

@@ -90,7 +90,7 @@ func directoryStatements(n naming) []statement {
 }
 
 // newTenantRole makes the role. own are the roles of the functions, by function.
-func newTenantRole(stack awscdk.Stack, n naming, r tenantRole, own map[string]awsiam.Role) {
+func newTenantRole(stack awscdk.Stack, n naming, o Options, r tenantRole, own map[string]awsiam.Role) {
 	principals := make([]awsiam.IPrincipal, 0, len(r.assumedBy))
 	for _, f := range r.assumedBy {
 		principals = append(principals, awsiam.NewArnPrincipal(own[f].RoleArn()))
@@ -104,21 +104,13 @@ func newTenantRole(stack awscdk.Stack, n naming, r tenantRole, own map[string]aw
 	})
 	// The L2 construct writes a trust policy of its own, which knows no conditions: ours replaces it.
 	cfn := role.Node().DefaultChild().(awsiam.CfnRole)
-	cfn.SetAssumeRolePolicyDocument(trust(r, principals))
+	cfn.SetAssumeRolePolicyDocument(trust(n, o, r, principals))
 }
 
 // trust lets the named functions assume the role only with all tags it needs, none of them empty, and no tag that no policy
 // knows. SetSourceIdentity carries no tags on the wire and so has a statement of its own; alone it grants nothing.
-func trust(r tenantRole, principals []awsiam.IPrincipal) awsiam.PolicyDocument {
-	present := map[string]any{}
-	for _, t := range r.tags {
-		present["aws:RequestTag/"+t] = "?*"
-	}
-	tagged := conditions{
-		"StringLike":                present,
-		"ForAllValues:StringEquals": {"aws:TagKeys": []string{"tenant", "principal"}},
-		"Null":                      {"aws:TagKeys": "false"},
-	}
+func trust(n naming, o Options, r tenantRole, principals []awsiam.IPrincipal) awsiam.PolicyDocument {
+	tagged := tagConditions(r)
 	if r.realTenant {
 		tagged["StringNotLike"] = map[string]any{"aws:RequestTag/tenant": "_*"}
 	}
@@ -132,15 +124,54 @@ func trust(r tenantRole, principals []awsiam.IPrincipal) awsiam.PolicyDocument {
 		p.Principals = &principals
 		doc.AddStatements(awsiam.NewPolicyStatement(p))
 	}
+	if o.Canary {
+		trustCanary(doc, n, r)
+	}
 	return doc
 }
+
+// tagConditions ask for every tag of the role, and for no other than the two that policies know.
+func tagConditions(r tenantRole) conditions {
+	present := map[string]any{}
+	for _, t := range r.tags {
+		present["aws:RequestTag/"+t] = "?*"
+	}
+	return conditions{
+		"StringLike":                present,
+		"ForAllValues:StringEquals": {"aws:TagKeys": []string{"tenant", "principal"}},
+		"Null":                      {"aws:TagKeys": "false"},
+	}
+}
+
+// canaryTenants is outside the grammar of tenant ids, so no customer can be one.
+const canaryTenants = "_canary-?*"
+
+// trustCanary lets the canary assume the role as one of its own tenants. It is named by condition, since its stack is made after
+// this one and a trust policy cannot name a role that does not exist.
+func trustCanary(doc awsiam.PolicyDocument, n naming, r tenantRole) {
+	canary := map[string]any{"aws:PrincipalArn": n.role(canaryName)}
+	tagged := tagConditions(r)
+	tagged["StringLike"]["aws:RequestTag/tenant"] = canaryTenants
+	tagged["ArnEquals"] = canary
+	for _, s := range []statement{
+		{sid: "CanaryTenantsOnly", actions: []string{"sts:AssumeRole", "sts:TagSession"}, conditions: tagged},
+		{sid: "NameTheCanary", actions: []string{"sts:SetSourceIdentity"}, conditions: conditions{"ArnEquals": canary, "StringLike": {"sts:SourceIdentity": "?*"}}},
+	} {
+		p := s.props()
+		p.Principals = &[]awsiam.IPrincipal{awsiam.NewArnPrincipal(jsii.String(n.arn("iam", "", "root")))}
+		doc.AddStatements(awsiam.NewPolicyStatement(p))
+	}
+}
+
+// assume is what STS asks for when a role is assumed with tags and a source identity.
+var assume = []string{"sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"}
 
 // mayAssume is what a function needs to use the tenant roles that trust it.
 func mayAssume(n naming, function string) []statement {
 	var out []statement
 	for _, r := range tenantRoles(n, "") {
 		if slices.Contains(r.assumedBy, function) {
-			out = append(out, allow("AssumeFor"+title(r.name), []string{"sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"}, n.tenantRole(r.name)))
+			out = append(out, allow("AssumeFor"+title(r.name), assume, n.tenantRole(r.name)))
 		}
 	}
 	return out

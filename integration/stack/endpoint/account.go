@@ -114,6 +114,9 @@ func defaultCredentials(ctx context.Context, getenv func(string) string) (aws.Cr
 	return cfg.Credentials, nil
 }
 
+// callLimit bounds one call of the endpoint, so that one that hangs cannot keep Close waiting.
+const callLimit = 30 * time.Second
+
 // Config is the SDK configuration of a function, by the ARN of its role, or of the operator for "". Service-specific
 // endpoint variables have no effect on it: all calls go to the one endpoint, and Lambda Invoke to HandleFunction.
 func (a *Account) Config(roleARN string) aws.Config {
@@ -121,7 +124,7 @@ func (a *Account) Config(roleARN string) aws.Config {
 	if a.opt.Credentials != nil {
 		creds = a.opt.Credentials(roleARN)
 	}
-	return aws.Config{Region: a.region, Credentials: creds, BaseEndpoint: aws.String(a.opt.URL), HTTPClient: router{a.handler, awshttp.NewBuildableClient()}}
+	return aws.Config{Region: a.region, Credentials: creds, BaseEndpoint: aws.String(a.opt.URL), HTTPClient: router{a.handler, awshttp.NewBuildableClient().WithTimeout(callLimit)}}
 }
 
 // Functions are the functions of the templates, with the endpoint's ARNs and URLs in their environments.

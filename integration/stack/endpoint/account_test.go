@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,23 +26,12 @@ import (
 	"behalf.dev/behalf/integration/stack/template"
 )
 
-// clock is a settable time.
-type clock struct {
-	mu sync.Mutex
-	t  time.Time
-}
+// clock runs like the system's, plus what was added.
+type clock struct{ ahead atomic.Int64 }
 
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.t
-}
+func (c *clock) now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
 
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.t = c.t.Add(d)
-}
+func (c *clock) advance(d time.Duration) { c.ahead.Add(int64(d)) }
 
 // bare is an account with nothing in it, behind a socket.
 func bare(t *testing.T, c *clock) (*localaws.AWS, endpoint.Options) {
@@ -63,8 +53,6 @@ func bare(t *testing.T, c *clock) (*localaws.AWS, endpoint.Options) {
 	return a, endpoint.Options{URL: srv.URL, Templates: stacks, Prefix: "behalf-local-", Now: c.now, Credentials: operator,
 		Schedules: []endpoint.Schedule{{Function: "behalf-local-refresh", Every: time.Minute, Payload: []byte(`{"sweep":true}`)}}}
 }
-
-func newClock() *clock { return &clock{t: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)} }
 
 func open(t *testing.T, o endpoint.Options) *endpoint.Account {
 	t.Helper()
@@ -110,7 +98,7 @@ func environment(t *testing.T, a *endpoint.Account, function string) map[string]
 
 func TestOpen_Twice_MakesThingsOnceAndEnvironmentsNameThem(t *testing.T) {
 	t.Parallel()
-	l, o := bare(t, newClock())
+	l, o := bare(t, &clock{})
 	one := open(t, o)
 	made := l.Counter().Snapshot()
 	l.Counter().Reset()
@@ -142,7 +130,7 @@ func TestOpen_Twice_MakesThingsOnceAndEnvironmentsNameThem(t *testing.T) {
 
 func TestOpen_TableWithAnotherSchema_IsRefused(t *testing.T) {
 	t.Parallel()
-	_, o := bare(t, newClock())
+	_, o := bare(t, &clock{})
 	cfg := aws.Config{Region: "us-east-1", Credentials: o.Credentials(""), BaseEndpoint: &o.URL}
 	_, err := dynamodb.NewFromConfig(cfg).CreateTable(t.Context(), &dynamodb.CreateTableInput{TableName: aws.String("behalf-local-audit"), BillingMode: ddbtypes.BillingModePayPerRequest,
 		AttributeDefinitions: []ddbtypes.AttributeDefinition{{AttributeName: aws.String("pk"), AttributeType: "S"}, {AttributeName: aws.String("sk"), AttributeType: "S"}},
@@ -157,7 +145,7 @@ func TestOpen_TableWithAnotherSchema_IsRefused(t *testing.T) {
 
 func TestOpen_NobodyAnswers_SaysWhatToDo(t *testing.T) {
 	t.Parallel()
-	_, o := bare(t, newClock())
+	_, o := bare(t, &clock{})
 	srv := httptest.NewServer(nil)
 	o.URL = srv.URL
 	srv.Close()
@@ -168,7 +156,7 @@ func TestOpen_NobodyAnswers_SaysWhatToDo(t *testing.T) {
 
 func TestConfig_LambdaInvoke_StaysInTheProcess(t *testing.T) {
 	t.Parallel()
-	l, o := bare(t, newClock())
+	l, o := bare(t, &clock{})
 	a := open(t, o)
 	a.HandleFunction("behalf-local-refresh", func(_ context.Context, in []byte) ([]byte, error) {
 		switch string(in) {
@@ -202,7 +190,7 @@ func TestConfig_LambdaInvoke_StaysInTheProcess(t *testing.T) {
 
 func TestStart_QueueWithPartialFailure_OnlyTheFailedComesAgain(t *testing.T) {
 	t.Parallel()
-	c := newClock()
+	c := &clock{}
 	_, o := bare(t, c)
 	a := open(t, o)
 	var mu sync.Mutex
@@ -242,7 +230,7 @@ func TestStart_QueueWithPartialFailure_OnlyTheFailedComesAgain(t *testing.T) {
 
 func TestStart_StreamWhoseFunctionFailsOnce_DeliversAllInOrder(t *testing.T) {
 	t.Parallel()
-	_, o := bare(t, newClock())
+	_, o := bare(t, &clock{})
 	a := open(t, o)
 	var mu sync.Mutex
 	var handled []string
@@ -289,7 +277,7 @@ func TestStart_StreamWhoseFunctionFailsOnce_DeliversAllInOrder(t *testing.T) {
 
 func TestStart_MinutePasses_SweepIsInvoked(t *testing.T) {
 	t.Parallel()
-	c := newClock()
+	c := &clock{}
 	_, o := bare(t, c)
 	a := open(t, o)
 	sweeps := make(chan string, 10)
@@ -311,7 +299,7 @@ func TestStart_MinutePasses_SweepIsInvoked(t *testing.T) {
 
 func TestDrain_EndpointIsDown_EndsWithTheContext(t *testing.T) {
 	t.Parallel()
-	l, o := bare(t, newClock())
+	l, o := bare(t, &clock{})
 	a := open(t, o)
 	l.Faults().FailBefore("sqs:ReceiveMessage", -1, nil)
 	run(t, a)
