@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"behalf.dev/behalf/cmd/behalf/cli"
+	"behalf.dev/behalf/integration/localaws"
 )
 
 func noEnv(string) string { return "" }
@@ -192,5 +194,36 @@ func TestAuditVerify_TamperedExport_ExitsWithTheRecord(t *testing.T) {
 	code, out, _ := run(t, "audit", "verify", f)
 	if code != 1 || !strings.Contains(out, "aud_1") {
 		t.Errorf("%d %s", code, out)
+	}
+}
+
+// TestDemo_OtherEndpoint_SameStory runs the demo over HTTP against an account that enforces nothing, as LocalStack is,
+// and refuses the real AWS.
+func TestDemo_OtherEndpoint_SameStory(t *testing.T) {
+	t.Parallel()
+	account, err := localaws.New(localaws.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(account.Permissive())
+	defer server.Close()
+	at := func(url string) func(string) string {
+		return func(name string) string {
+			if name == "AWS_ENDPOINT_URL" {
+				return url
+			}
+			return ""
+		}
+	}
+	var out, errs bytes.Buffer
+	if code := cli.Run(t.Context(), []string{"demo", "--json"}, &out, &errs, at(server.URL)); code != 0 || !strings.Contains(out.String(), `"ok":true`) || !strings.Contains(out.String(), "not enforced by this endpoint") {
+		t.Errorf("exit code %d\n%s\n%s", code, out.String(), errs.String())
+	}
+	if account.Counter().Snapshot()["dynamodb:Query"] == 0 {
+		t.Error("the account was not asked")
+	}
+	out.Reset()
+	if code := cli.Run(t.Context(), []string{"demo"}, &out, &errs, at("https://dynamodb.us-east-1.amazonaws.com")); code != 1 {
+		t.Errorf("real AWS was accepted: %s", out.String())
 	}
 }

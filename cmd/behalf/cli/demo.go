@@ -10,6 +10,7 @@ import (
 
 	"behalf.dev/behalf/cmd/behalf/demo"
 	"behalf.dev/behalf/integration/stack"
+	"behalf.dev/behalf/integration/stack/endpoint"
 )
 
 func (e environment) demo() *cobra.Command {
@@ -31,9 +32,17 @@ The exit code is 0 only if every step was observed to hold.`,
 		if asJSON {
 			w = e.stderr
 		}
-		_, _ = fmt.Fprintln(w, "Behalf demo: the whole stack in this process. Nothing leaves this machine.")
+		at, err := endpoint.Choose(e.getenv)
+		if err != nil {
+			return err
+		}
+		account := "an embedded AWS account; nothing leaves this machine"
+		if at != "" {
+			account = "the account at " + at
+		}
+		_, _ = fmt.Fprintf(w, "Behalf demo: all functions in this process, on %s.\n", account)
 		began := time.Now()
-		s, err := stack.Start(ctx, stack.Options{Endpoint: e.getenv("AWS_ENDPOINT_URL"), Getenv: e.getenv})
+		s, err := stack.Start(ctx, stack.Options{Endpoint: at, Getenv: e.getenv})
 		if err != nil {
 			return err
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"behalf.dev/behalf/integration/stack"
+	"behalf.dev/behalf/integration/stack/endpoint"
 	"behalf.dev/behalf/shared/awslambda"
 )
 
@@ -51,7 +52,11 @@ func (e environment) runDev(cmd *cobra.Command, f devFlags) error {
 		return usage{fmt.Errorf("--port is 0 to 65535, not %d", f.port)}
 	}
 	log := slog.New(awslambda.WithFields(slog.NewJSONHandler(e.stderr, &slog.HandlerOptions{Level: level})))
-	s, err := stack.Start(cmd.Context(), stack.Options{Port: f.port, Dir: f.data, Connectors: f.connectors, Log: log, Endpoint: e.getenv("AWS_ENDPOINT_URL"), Getenv: e.getenv})
+	at, err := endpoint.Choose(e.getenv)
+	if err != nil {
+		return err
+	}
+	s, err := stack.Start(cmd.Context(), stack.Options{Port: f.port, Dir: f.data, Connectors: f.connectors, Log: log, Endpoint: at, Getenv: e.getenv})
 	if err != nil {
 		return err
 	}

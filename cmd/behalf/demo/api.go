@@ -68,7 +68,7 @@ func (a api) must(ctx context.Context, method, path string, body, into any) erro
 		return err
 	}
 	if ans.Status >= 300 {
-		return fmt.Errorf("%s %s answered %d %s: %s", method, path, ans.Status, ans.problem().Code, ans.problem().Detail)
+		return fmt.Errorf("%s %s answered %d %s (%s): %s", method, path, ans.Status, ans.problem().Code, ans.problem().Reason, ans.problem().Detail)
 	}
 	if into == nil || len(ans.Body) == 0 {
 		return nil

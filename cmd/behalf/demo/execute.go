@@ -124,6 +124,10 @@ func (s *story) isolation(ctx context.Context) error {
 		return err
 	}
 	for _, a := range attacks {
+		if a.Allowed && !a.Own && s.stack.Account() == nil {
+			s.saw("policies", "not enforced by this endpoint", "below the API: this endpoint does not enforce IAM policies (%s was allowed), so nothing can be shown there", a.Name)
+			return nil
+		}
 		if a.Allowed != a.Own {
 			return fmt.Errorf("with the credentials vended for Alice: %s was %s", a.Name, map[bool]string{true: "allowed", false: "refused"}[a.Allowed])
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go"
 
 	"behalf.dev/behalf/integration/localaws"
 )
@@ -85,7 +86,9 @@ func Open(ctx context.Context, o Options) (*Account, error) {
 		}
 	}
 	who, err := sts.NewFromConfig(a.Config("")).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
-	if err != nil {
+	if api := (smithy.APIError)(nil); errors.As(err, &api) {
+		return nil, fmt.Errorf("the AWS at %s does not tell who calls (AWS_ACCESS_KEY_ID and AWS_PROFILE choose credentials, else test/test is used): %w", o.URL, err)
+	} else if err != nil {
 		return nil, fmt.Errorf("no AWS answers at %s (is LocalStack running? unset AWS_ENDPOINT_URL to use the embedded AWS): %w", o.URL, err)
 	}
 	a.id = aws.ToString(who.Account)

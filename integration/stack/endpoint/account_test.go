@@ -154,6 +154,15 @@ func TestOpen_NobodyAnswers_SaysWhatToDo(t *testing.T) {
 	}
 }
 
+func TestOpen_CredentialsUnknownThere_SaysHowToChooseThem(t *testing.T) {
+	t.Parallel()
+	_, o := bare(t, &clock{})
+	o.Credentials = nil
+	if _, err := endpoint.Open(t.Context(), o); err == nil || !strings.Contains(err.Error(), "AWS_ACCESS_KEY_ID") {
+		t.Errorf("the error is %v", err)
+	}
+}
+
 func TestConfig_LambdaInvoke_StaysInTheProcess(t *testing.T) {
 	t.Parallel()
 	l, o := bare(t, &clock{})
