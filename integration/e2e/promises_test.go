@@ -1,7 +1,6 @@
 package e2e_test
 
 import (
-	"fmt"
 	"sync"
 	"testing"
 
@@ -54,5 +53,4 @@ func TestExecute_EachPrincipalAtEachProvider_ReachesTheirOwnAccount(t *testing.T
 			}
 		}
 	}
-	_ = fmt.Sprint
 }

@@ -60,12 +60,12 @@ func (r Rules) checkSizes(t tree) (out []string) {
 	return out
 }
 
-// codeLines counts the lines on which something of the program begins or ends.
+// codeLines counts the lines on which something of the program begins or ends, single imports aside.
 func (f file) codeLines() int {
 	lines := map[int]bool{}
 	ast.Inspect(f.ast, func(n ast.Node) bool {
 		switch n.(type) {
-		case nil, *ast.Comment, *ast.CommentGroup:
+		case nil, *ast.Comment, *ast.CommentGroup, *ast.ImportSpec:
 			return false
 		case *ast.File: // it begins with its comment
 		default:

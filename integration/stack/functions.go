@@ -106,11 +106,11 @@ func (s *Stack) code(ctx context.Context, d Deployed, cfg aws.Config, make func(
 	return s.opt.Launch(ctx, d)
 }
 
-// lambda makes an invoker of a handler, with the context that Lambda gives it.
+// lambda makes an invoker of a handler, with the context that Lambda gives it. Each call gets a lambda.Handler of its own:
+// one handler answers from a pool of buffers, and Lambda never runs two calls of one environment at once, but we do.
 func (s *Stack) lambda(arn string, h any) invoker {
-	lh := lambda.NewHandler(h)
 	return func(ctx context.Context, payload []byte) ([]byte, error) {
 		ctx = lambdacontext.NewContext(ctx, &lambdacontext.LambdaContext{AwsRequestID: s.ids.New("req"), InvokedFunctionArn: arn})
-		return lh.Invoke(ctx, payload)
+		return lambda.NewHandler(h).Invoke(ctx, payload)
 	}
 }

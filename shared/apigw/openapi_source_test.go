@@ -102,7 +102,7 @@ func embedded(x ast.Expr, outer string) string {
 
 func allSource(t *testing.T) source {
 	t.Helper()
-	return read(t, "functions/admin", "functions/callback", "functions/execute", "shared/apigw", "shared/audit", "shared/connection", "shared/dynamo", "shared/catalog")
+	return read(t, "functions/admin", "functions/callback", "functions/execute", "shared/apigw", "shared/audit", "shared/authn", "shared/connection", "shared/dynamo", "shared/catalog")
 }
 
 // properties are the names that a schema describes, those of allOf included.
@@ -131,6 +131,7 @@ func same(t *testing.T, what string, got, want []string) {
 // bodies ties each request body's struct to its schema.
 func bodies() map[string]string {
 	return map[string]string{"admin.tenantBody": "TenantSettings", "admin.keyBody": "APIKeyRequest", "admin.scimTokenBody": "SCIMTokenRequest", "admin.sessionBody": "SessionRequest",
+		"admin.issuerBody": "IssuerRequest", "admin.narrowBody": "NarrowRequest",
 		"callback.clientBody": "OAuthClientRequest", "callback.linkBody": "ConnectLinkRequest", "callback.confirmBody": "ConfirmRequest", "execute.executeBody": "ExecuteRequest"}
 }
 
@@ -140,7 +141,7 @@ func TestOpenAPI_Schemas_HaveTheMembersOfTheStructs(t *testing.T) {
 	answers := map[string]string{"admin.keyView": "StoredKey", "admin.connectorView": "Connector", "admin.scopesView": "ConnectorScopes", "admin.toolView": "ConnectorTool",
 		"admin.revokedConnection": "RevokedConnection", "admin.deletedTenant": "DeletedTenant", "execute.executeAnswer": "Execution", "apigw.Connection": "Connection",
 		"apigw.Revocation": "Revocation", "connection.Account": "Account", "audit.Record": "AuditRecord", "audit.Segment": "Segment", "audit.Sealed": "SealedRecord",
-		"dynamo.Tenant": "Tenant", "catalog.mcpTool": "MCPTool", "catalog.openAITool": "OpenAITool", "catalog.anthropicTool": "AnthropicTool", "catalog.geminiTool": "GeminiTool"}
+		"dynamo.Tenant": "Tenant", "authn.Issuer": "Issuer", "catalog.mcpTool": "MCPTool", "catalog.openAITool": "OpenAITool", "catalog.anthropicTool": "AnthropicTool", "catalog.geminiTool": "GeminiTool"}
 	for _, table := range []map[string]string{bodies(), answers} {
 		for name, schema := range table {
 			same(t, schema, properties(doc, resolve(doc, at(doc, "components", "schemas", schema))), src.members(t, name))
@@ -168,7 +169,7 @@ func TestOpenAPI_RequestBodies_AreClosedAndComplete(t *testing.T) {
 func TestOpenAPI_Schemas_HaveTheMembersOfTheMaps(t *testing.T) {
 	t.Parallel()
 	doc, src := openapi(t), allSource(t)
-	for schema, from := range map[string][]string{"Session": {"admin.createSession"}, "OAuthClient": {"callback.clientView"}, "ConnectLink": {"callback.linkView"},
+	for schema, from := range map[string][]string{"Session": {"admin.mint"}, "OAuthClient": {"callback.clientView"}, "ConnectLink": {"callback.linkView"},
 		"NewConnectLink": {"callback.linkView", "callback.createLink"}, "Confirmation": {"callback.confirm"}, "Refresh": {"admin.refreshConnection"}, "PrincipalReport": {"admin.deletePrincipal"}, "ToolList": {"execute.tools"}} {
 		var want []string
 		for _, fn := range from {

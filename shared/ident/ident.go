@@ -1,4 +1,5 @@
-// Package ident makes identifiers: a prefix that says what is named, and 26 characters that sort by creation time.
+// Package ident makes identifiers: a prefix that says what is named, and 26 characters that sort by creation time; those
+// of one Source sort in the order in which they were made, also within a millisecond, so that an outcome follows its intent.
 //
 // Clock and randomness are passed in, so that simulations and tests replay exactly.
 package ident
@@ -6,6 +7,7 @@ package ident
 import (
 	"crypto/rand"
 	"encoding/base32"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -18,6 +20,7 @@ import (
 type Source struct {
 	now  func() time.Time
 	rand io.Reader
+	mono *ulid.LockedMonotonicReader
 }
 
 // NewSource returns a Source over a clock and a source of randomness; nil means the system's.
@@ -28,12 +31,15 @@ func NewSource(now func() time.Time, random io.Reader) Source {
 	if random == nil {
 		random = rand.Reader
 	}
-	return Source{now, random}
+	return Source{now, random, &ulid.LockedMonotonicReader{MonotonicReader: ulid.Monotonic(random, 0)}}
 }
 
 // New returns prefix + "_" + a lower-case ULID: 48 bits of milliseconds, 80 random bits.
 func (s Source) New(prefix string) string {
-	id, err := ulid.New(ulid.Timestamp(s.now()), s.rand)
+	id, err := ulid.New(ulid.Timestamp(s.now()), s.mono)
+	if errors.Is(err, ulid.ErrMonotonicOverflow) { // one in 2^32 milliseconds: start over with fresh randomness
+		id, err = ulid.New(ulid.Timestamp(s.now()), s.rand)
+	}
 	if err != nil { // the system's randomness never fails (crypto/rand.Read documents it); a test reader may
 		panic(fmt.Sprintf("ident: no randomness: %v", err))
 	}

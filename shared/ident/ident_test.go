@@ -15,6 +15,13 @@ func TestSource_New_SortsByTimeAndIsUnique(t *testing.T) {
 	s := ident.NewSource(func() time.Time { return now }, nil)
 	a := s.New("conn")
 	b := s.New("conn")
+	for range 1000 { // also within one millisecond
+		next := s.New("conn")
+		if next <= b {
+			t.Fatalf("%s after %s", next, b)
+		}
+		b = next
+	}
 	now = now.Add(time.Millisecond)
 	c := s.New("conn")
 	if a == b || c <= a || c <= b {

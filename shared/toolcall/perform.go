@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"time"
 
 	"behalf.dev/behalf/shared/audit"
@@ -53,7 +54,7 @@ func (e *Executor) renew(ctx context.Context, r *run, rejected uint64) error {
 	if err != nil {
 		return err
 	}
-	if err := e.mayAct(snap); err != nil {
+	if err := snap.Admit(r.session); err != nil {
 		return err
 	}
 	for _, h := range snap.Connections {
@@ -122,11 +123,25 @@ func (e *Executor) unanswered(r *run, err error) error {
 	if errors.Is(err, egress.ErrNotSent) || r.tool.Effect == catalog.EffectRead {
 		return f
 	}
-	return fault.New(fault.OutcomeUnknown, "%s was sent to %s and no answer came: it may or may not have happened; look before you repeat it", r.tool.Name, r.spec.Name).With("connector", r.spec.ID).With("reason", f.Detail["reason"]).WithCause(err)
+	return e.unknown(r, f.Detail["reason"], err)
+}
+
+// unknown is a write of which nobody can say whether it happened.
+func (e *Executor) unknown(r *run, reason any, cause error) *fault.Error {
+	return fault.New(fault.OutcomeUnknown, "%s was sent to %s and no answer came: it may or may not have happened; look before you repeat it", r.tool.Name, r.spec.Name).With("connector", r.spec.ID).With("reason", reason).WithCause(cause)
+}
+
+// gatewayLostIt reports that a gateway in front of the provider gave up waiting for it (RFC 9110, sections 15.6.3 and
+// 15.6.5): what is behind may still do what was asked.
+func gatewayLostIt(status int) bool {
+	return status == http.StatusBadGateway || status == http.StatusGatewayTimeout
 }
 
 // providerFault is an answer that is not a success, with the provider's body, redacted and bounded.
 func (e *Executor) providerFault(r *run, res egress.Response, out catalog.Outcome) error {
+	if gatewayLostIt(res.Status) && !r.tool.Idempotent {
+		return e.unknown(r, "provider_gateway", nil).With("provider_status", res.Status)
+	}
 	f := out.Fault(r.spec.ID)
 	switch out.Kind {
 	case catalog.OutcomeScope:
@@ -170,7 +185,7 @@ func (e *Executor) refuse(ctx context.Context, r *run, err error) error {
 // record writes one audit row about r. err nil with an outcome means success.
 func (e *Executor) record(ctx context.Context, r *run, kind audit.Kind, err error) error {
 	a := audit.Record{ID: e.NewID("aud"), Kind: kind, Time: e.Now(), Tenant: r.session.Tenant, Principal: string(r.session.Principal), Session: r.session.ID,
-		Agent: r.session.Agent, Run: r.session.Run, Execution: r.id, Tool: r.call.Tool, InputSHA256: r.digest, RequestID: r.call.RequestID,
+		Parents: r.session.Parents, Agent: r.session.Agent, Run: r.session.Run, Execution: r.id, Tool: r.call.Tool, InputSHA256: r.digest, RequestID: r.call.RequestID,
 		Connection: string(r.held.ID), Grant: string(r.held.Grant), Scopes: r.held.Scopes, Generation: r.held.Refresh.Generation}
 	if r.tool != nil {
 		a.Connector, a.Effect = r.spec.ID, string(r.tool.Effect)

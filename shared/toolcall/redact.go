@@ -11,7 +11,8 @@ import (
 )
 
 // redact removes the injected token from a provider's answer in every encoding that a careless endpoint might echo it
-// in: as it is, percent-encoded, hex, and base64 at each of the three alignments that a surrounding text can give it.
+// in: as it is, percent-encoded, with JSON's escaped slashes, hex, and base64 at each of the three alignments that a
+// surrounding text can give it.
 func redact(body []byte, token secret.Text) []byte {
 	t := token.Reveal(reveal.Key{})
 	if len(t) < 8 { // too short to be a credential, and to search for without harm
@@ -28,7 +29,10 @@ func redact(body []byte, token secret.Text) []byte {
 func encodings(t []byte) [][]byte {
 	forms := [][]byte{t}
 	if e := url.QueryEscape(string(t)); e != string(t) {
-		forms = append(forms, []byte(e), []byte(url.PathEscape(string(t))))
+		forms = append(forms, []byte(e), lowerEscapes(e), []byte(url.PathEscape(string(t))))
+	}
+	if bytes.ContainsRune(t, '/') {
+		forms = append(forms, bytes.ReplaceAll(t, []byte("/"), []byte(`\/`)))
 	}
 	h := hex.EncodeToString(t)
 	forms = append(forms, []byte(h), bytes.ToUpper([]byte(h)))
@@ -38,6 +42,17 @@ func encodings(t []byte) [][]byte {
 		}
 	}
 	return forms
+}
+
+// lowerEscapes writes %2F as %2f; RFC 3986, section 2.1 allows both.
+func lowerEscapes(s string) []byte {
+	out := []byte(s)
+	for i := 0; i+2 < len(out); i++ {
+		if out[i] == '%' {
+			copy(out[i+1:i+3], bytes.ToLower(out[i+1:i+3]))
+		}
+	}
+	return out
 }
 
 // aligned is the part of base64(shift unknown bytes ‖ t ‖ anything) that depends on t alone.
