@@ -2,9 +2,9 @@
 export GOPROXY ?= https://proxy.golang.org
 export BEHALF_TEST_CACHE ?= $(CURDIR)/.cache
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.7.0
-FUNCTIONS = authorizer admin callback execute refresh revoke scim audit
+FUNCTIONS = authorizer admin callback execute refresh revoke scim audit canary
 
-.PHONY: help demo dev test test-go test-dynamodb test-infra race vet lint fmt build templates bench fuzz clean
+.PHONY: help demo dev test test-go test-dynamodb test-infra test-templates race vet lint fmt build templates bench fuzz clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,7 +15,7 @@ demo: ## see Behalf do its job on this machine
 dev: ## keep the stack running on port 8787
 	go run ./cmd/behalf dev
 
-test: test-go test-dynamodb test-infra ## everything; installs what it needs
+test: test-go test-dynamodb test-infra test-templates ## everything; installs what it needs
 
 test-go: ## unit, contract, policy and end-to-end tests on the embedded AWS
 	go test ./...
@@ -25,6 +25,9 @@ test-dynamodb: ## the store and contract suites again on DynamoDB Local (Java 17
 
 test-infra: ## the CDK app: templates up to date, checks on them (needs Node)
 	go -C infra test ./...
+
+test-templates: ## cfn-lint and cdk-nag over the synthesised templates (fetched from PyPI and npm; Python 3 and Node)
+	BEHALF_TEMPLATE_CHECKS=1 go -C infra test ./checks
 
 race: ## the race detector on the packages that run in production
 	go test -race ./shared/...

@@ -22,6 +22,7 @@ type Connection struct {
 	Connection string `json:"connection_id"`
 	// Status is the connection's status after what happened.
 	Status string `json:"status"`
+	// Reason says why: of the status if it is not active, or of the event ("http_503" of connection.refresh_delayed).
 	Reason string `json:"reason,omitempty"`
 	Grant  string `json:"grant_id,omitempty"`
 	// ProviderRevocation is what the provider answered, for revoked connections.
@@ -68,9 +69,27 @@ type Failure struct {
 	RetryAfterMS int64  `json:"retry_after_ms,omitempty"`
 }
 
-// RefreshWork is a message on the refresh queue: up to 25 connections of one tenant.
+// RefreshWork is a message on the refresh queue: up to 25 connections of one tenant, or tokens to bring home.
 type RefreshWork struct {
-	Connections []Ref `json:"connections"`
+	Connections []Ref       `json:"connections,omitempty"`
+	Rescue      *RescueWork `json:"rescue,omitempty"`
+}
+
+// RescueWork is a refresh whose tokens the store did not take. They are sealed as they would be stored, bound to the
+// connection and the generation: whoever reads the queue can do nothing with them.
+type RescueWork struct {
+	Connection       Ref               `json:"connection"`
+	Generation       uint64            `json:"generation"`
+	Fence            uint64            `json:"fence"`
+	Access           []byte            `json:"access"`
+	Refresh          []byte            `json:"refresh,omitempty"`
+	ExpiresAt        time.Time         `json:"expires_at,omitzero"`
+	RefreshExpiresAt time.Time         `json:"refresh_expires_at,omitzero"`
+	Scopes           []string          `json:"scopes,omitempty"`
+	Metadata         map[string]string `json:"metadata,omitempty"`
+	Rotated          bool              `json:"rotated,omitempty"`
+	// Attempt counts how often bringing them home failed.
+	Attempt int `json:"attempt,omitempty"`
 }
 
 // RevokeWork is a message on the revoke queue, and the payload of a direct call.

@@ -7,6 +7,8 @@
 //
 //	go -C infra run . -templates ../integration/stack/template
 //
+// (The canary's goes to integration/policy/canary, since the local stack does not run it.)
+//
 // This module pins the root module's dependencies as well as its own. When the root go.mod has changed, bring it up to date:
 //
 //	go -C infra mod tidy
@@ -16,12 +18,16 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/aws/jsii-runtime-go"
 
 	"behalf.dev/behalf/infra/committed"
 	"behalf.dev/behalf/infra/stacks"
 )
+
+// canaryDir is where the canary's template is committed, seen from the others.
+const canaryDir = "../../policy/canary"
 
 func main() {
 	templates := flag.String("templates", "", "write the committed copy of the templates to this `directory` and do nothing else")
@@ -54,5 +60,5 @@ func write(dir string) error {
 	}
 	defer os.RemoveAll(outdir)
 	stacks.Synthesise(outdir, stacks.Local())
-	return committed.Write(outdir, dir)
+	return committed.Write(outdir, dir, filepath.Join(dir, canaryDir))
 }

@@ -21,6 +21,7 @@ import (
 	"behalf.dev/behalf/shared/awssts"
 	"behalf.dev/behalf/shared/catalog"
 	"behalf.dev/behalf/shared/dynamo"
+	"behalf.dev/behalf/shared/egress"
 	"behalf.dev/behalf/shared/env"
 	"behalf.dev/behalf/shared/tenant"
 	"behalf.dev/behalf/shared/workspace"
@@ -39,6 +40,7 @@ type Function struct {
 	refresh awslambda.Refresher
 	revoke  awslambda.Revoker
 	catalog *catalog.Catalog
+	issuers *authn.Issuers
 }
 
 // Variables are the environment variables that New requires.
@@ -59,6 +61,8 @@ func New(d awslambda.Deps) (*Function, error) {
 	if err := r.Err(); err != nil {
 		return nil, err
 	}
+	local := r.Optional(env.AllowPrivateHosts, "") == "true"
+	f.issuers = authn.NewIssuers(egress.New(egress.Options{AllowPrivate: local, Wrap: d.Trace.Transport, MaxResponse: 512 << 10}).HTTP(), local, d.Now)
 	var err error
 	if f.catalog, err = connectors.FromEnv(d.Lookup); err != nil {
 		return nil, err
@@ -76,12 +80,16 @@ func (f *Function) routes() map[string]apigw.Handler {
 		"POST /v1/tenants/{tenant}/scim-tokens":                      f.createSCIMToken,
 		"GET /v1/tenants/{tenant}/scim-tokens":                       f.listSCIMTokens,
 		"DELETE /v1/tenants/{tenant}/scim-tokens/{token}":            f.deleteSCIMToken,
+		"PUT /v1/tenants/{tenant}/issuer":                            f.putIssuer,
+		"GET /v1/tenants/{tenant}/issuer":                            f.getIssuer,
+		"DELETE /v1/tenants/{tenant}/issuer":                         f.deleteIssuer,
 		"POST /v1/api-keys":                                          f.createKey,
 		"GET /v1/api-keys":                                           f.listKeys,
 		"DELETE /v1/api-keys/{key}":                                  f.deleteKey,
 		"GET /v1/connectors":                                         f.listConnectors,
 		"GET /v1/connectors/{connector}":                             f.getConnector,
 		"POST /v1/sessions":                                          f.createSession,
+		"DELETE /v1/sessions/{session}":                              f.deleteSession,
 		"GET /v1/tenants/{tenant}/connections":                       f.listConnections,
 		"GET /v1/tenants/{tenant}/connections/{connection}":          f.getConnection,
 		"DELETE /v1/tenants/{tenant}/connections/{connection}":       f.deleteConnection,
@@ -91,6 +99,7 @@ func (f *Function) routes() map[string]apigw.Handler {
 		"DELETE /v1/tenants/{tenant}/principals/{principal}":         f.deletePrincipal,
 		"GET /v1/tenants/{tenant}/audit":                             f.audit,
 	})
+	routes["POST /v1/sessions/narrow"] = f.narrowSession
 	routes["GET /healthz"] = f.health
 	routes["GET /openapi.json"] = f.openapi
 	routes["GET /.well-known/jwks.json"] = f.jwks

@@ -8,22 +8,27 @@ import (
 	"behalf.dev/behalf/shared/apigw"
 	"behalf.dev/behalf/shared/audit"
 	"behalf.dev/behalf/shared/authn"
+	"behalf.dev/behalf/shared/dynamo"
 	"behalf.dev/behalf/shared/fault"
+	"behalf.dev/behalf/shared/secret"
 	"behalf.dev/behalf/shared/secret/reveal"
 	"behalf.dev/behalf/shared/tenant"
 )
 
 type sessionBody struct {
-	Tenant     string   `json:"tenant"`
-	Principal  string   `json:"principal"`
-	Connectors []string `json:"connectors"`
-	Tools      []string `json:"tools"`
-	Agent      string   `json:"agent"`
-	RunID      string   `json:"run_id"`
-	TTL        int      `json:"ttl_seconds"`
+	Tenant           string   `json:"tenant"`
+	Principal        string   `json:"principal"`
+	SubjectToken     string   `json:"subject_token"`
+	SubjectTokenType string   `json:"subject_token_type"`
+	Connectors       []string `json:"connectors"`
+	Tools            []string `json:"tools"`
+	Agent            string   `json:"agent"`
+	RunID            string   `json:"run_id"`
+	TTL              int      `json:"ttl_seconds"`
 }
 
-// createSession mints a session token for one agent run.
+// createSession mints a session token for one agent run: for the principal that the back end names, or for the one that a
+// token of the tenant's issuer names (RFC 8693).
 func (f *Function) createSession(ctx context.Context, r *apigw.Request, by authn.Caller) (*apigw.Response, error) {
 	if err := r.Only(); err != nil {
 		return nil, err
@@ -43,19 +48,74 @@ func (f *Function) createSession(ctx context.Context, r *apigw.Request, by authn
 	if err != nil {
 		return nil, err
 	}
-	suspended, err := db.Suspended(ctx, s.Scope)
-	if err != nil {
+	note := f.note(audit.SessionCreated, s.Tenant, by)
+	note.Agent, note.Run, note.VerifiedBy = s.Agent, s.Run, "api_key"
+	if b.SubjectToken != "" {
+		if db, _, err = f.live(ctx, s.Tenant); err != nil {
+			return nil, err
+		}
+		if s.Principal, note.Issuer, err = f.subject(ctx, db, s.Scope, b); err != nil {
+			return nil, f.refuse(ctx, db, note, s, err)
+		}
+		note.VerifiedBy = "oidc"
+	}
+	if err := mayStart(ctx, db, s.Scope); err != nil {
 		return nil, err
 	}
-	if suspended {
-		return nil, fault.New(fault.Revoked, "the directory deprovisioned this principal; no session is made for it").WithField("/principal").With("reason", "principal_suspended")
+	s.ID = authn.NewSessionID(f.deps.IDs, s.Scope)
+	note.Principal, note.Session = string(s.Principal), s.ID
+	return f.mint(ctx, db, s, note)
+}
+
+// subject is the principal of the subject token, and its issuer. A principal named beside it must be the same: the back end
+// that names it may have mixed up two of its users.
+func (f *Function) subject(ctx context.Context, db *dynamo.DB, s tenant.Scope, b sessionBody) (tenant.Principal, string, error) {
+	i, err := db.Issuer(ctx, s.Tenant)
+	if fault.Is(err, fault.NotFound) {
+		err = fault.Invalid("/subject_token", "%s", fault.From(err).Message).With("reason", "no_issuer")
 	}
+	if err != nil {
+		return s.Principal, "", err
+	}
+	p, err := f.issuers.Verify(ctx, s.Tenant, i, authn.Assertion{Token: secret.FromString(b.SubjectToken), Type: b.SubjectTokenType})
+	if err == nil && s.Principal != "" && s.Principal != p {
+		err = fault.New(fault.Forbidden, "subject_token is of another user than principal names; leave principal out, or send the token of that user").WithField("/principal").With("reason", "principal_mismatch")
+	}
+	if err != nil {
+		return s.Principal, i.Issuer, err
+	}
+	return p, i.Issuer, nil
+}
+
+// refuse puts on record that a subject token was not accepted, and returns why. An issuer that does not answer decides
+// nothing.
+func (f *Function) refuse(ctx context.Context, db *dynamo.DB, note audit.Record, s authn.Session, why error) error {
+	if fault.Is(why, fault.ProviderError) || fault.Is(why, fault.Internal) {
+		return why
+	}
+	note.Kind, note.Outcome, note.Code, note.VerifiedBy = audit.SessionRefused, "failed", string(fault.From(why).Code), "oidc"
+	note.Principal = string(s.Principal)
+	note.Reason, _ = fault.From(why).Detail["reason"].(string)
+	if err := db.Record(ctx, note); err != nil {
+		return err
+	}
+	return why
+}
+
+func mayStart(ctx context.Context, db *dynamo.DB, s tenant.Scope) error {
+	suspended, err := db.Suspended(ctx, s)
+	if err == nil && suspended {
+		err = fault.New(fault.Revoked, "the directory deprovisioned this principal; no session is made for it").WithField("/principal").With("reason", "principal_suspended")
+	}
+	return err
+}
+
+// mint signs the token, puts the session on record and only then hands it over.
+func (f *Function) mint(ctx context.Context, db *dynamo.DB, s authn.Session, note audit.Record) (*apigw.Response, error) {
 	token, err := authn.Mint(ctx, f.signer, f.public, s, f.deps.Now())
 	if err != nil {
 		return nil, err
 	}
-	note := f.note(audit.SessionCreated, s.Tenant, by)
-	note.Principal, note.Session, note.Agent, note.Run = string(s.Principal), s.ID, s.Agent, s.Run
 	if err := db.Record(ctx, note); err != nil {
 		return nil, err
 	}
@@ -68,33 +128,46 @@ func (f *Function) session(b sessionBody) (s authn.Session, err error) {
 	if s.Tenant, err = tenant.Parse("/tenant", b.Tenant); err != nil {
 		return s, err
 	}
-	if s.Principal, err = tenant.ParsePrincipal("/principal", b.Principal); err != nil {
+	if b.SubjectToken == "" && b.SubjectTokenType != "" {
+		return s, fault.Invalid("/subject_token", "subject_token_type is given without a subject_token")
+	}
+	if b.SubjectToken == "" || b.Principal != "" {
+		if s.Principal, err = tenant.ParsePrincipal("/principal", b.Principal); err != nil {
+			return s, err
+		}
+	}
+	if err := f.checkLimits(b.Connectors, b.Tools, b.Agent, b.RunID); err != nil {
 		return s, err
-	}
-	if b.Agent == "" || len(b.Agent) > 100 {
-		return s, fault.Invalid("/agent", "agent names the agent that will act, in 1 to 100 bytes; it appears in the audit trail")
-	}
-	if len(b.RunID) > 100 {
-		return s, fault.Invalid("/run_id", "run_id is at most 100 bytes")
-	}
-	for _, c := range b.Connectors {
-		if _, err := f.catalog.Connector(c); err != nil {
-			return s, fault.From(err).WithField("/connectors")
-		}
-	}
-	for _, name := range b.Tools {
-		if _, _, err := f.catalog.Tool(name); err != nil {
-			return s, fault.From(err).WithField("/tools")
-		}
-	}
-	if len(b.Tools)+len(b.Connectors) > 100 {
-		return s, fault.Invalid("/tools", "a session names at most 100 connectors and tools; leave them out to allow all")
 	}
 	ttl, err := authn.TTL("/ttl_seconds", b.TTL)
 	if err != nil {
 		return s, err
 	}
-	s.ID, s.Connectors, s.Tools, s.Agent, s.Run = f.deps.IDs.New("sess"), b.Connectors, b.Tools, b.Agent, b.RunID
-	s.Expires = f.deps.Now().Add(ttl).Truncate(time.Second)
+	s.Connectors, s.Tools, s.Agent, s.Run = b.Connectors, b.Tools, b.Agent, b.RunID
+	s.Issued = f.deps.Now()
+	s.Expires = s.Issued.Add(ttl).Truncate(time.Second)
 	return s, nil
+}
+
+func (f *Function) checkLimits(connectors, tools []string, agent, run string) error {
+	if agent == "" || len(agent) > 100 {
+		return fault.Invalid("/agent", "agent names the agent that will act, in 1 to 100 bytes; it appears in the audit trail")
+	}
+	if len(run) > 100 {
+		return fault.Invalid("/run_id", "run_id is at most 100 bytes")
+	}
+	for _, c := range connectors {
+		if _, err := f.catalog.Connector(c); err != nil {
+			return fault.From(err).WithField("/connectors")
+		}
+	}
+	for _, name := range tools {
+		if _, _, err := f.catalog.Tool(name); err != nil {
+			return fault.From(err).WithField("/tools")
+		}
+	}
+	if len(tools)+len(connectors) > 100 {
+		return fault.Invalid("/tools", "a session names at most 100 connectors and tools; leave them out to allow all")
+	}
+	return nil
 }

@@ -25,6 +25,7 @@ import (
 	"behalf.dev/behalf/shared/egress"
 	"behalf.dev/behalf/shared/env"
 	"behalf.dev/behalf/shared/refresh"
+	"behalf.dev/behalf/shared/revoke"
 	"behalf.dev/behalf/shared/tenant"
 	"behalf.dev/behalf/shared/workspace"
 	"behalf.dev/behalf/shared/xoauth2"
@@ -40,6 +41,8 @@ type Function struct {
 	bus      *awsevents.Bus
 	catalog  *catalog.Catalog
 	endpoint *xoauth2.Endpoint
+	out      *egress.Client
+	gate     *refresh.Gate
 }
 
 // Variables are the environment variables that New requires.
@@ -64,7 +67,7 @@ func New(d awslambda.Deps) (*Function, error) {
 	return &Function{deps: d, catalog: cat, open: workspace.NewOpener(d.AWS, stage, tables, key, d.Now),
 		vendor: awssts.NewVendor(sts.NewFromConfig(d.AWS), role, d.Now), due: dynamo.New(dynamodb.NewFromConfig(d.AWS), tables, d.Now),
 		queue: awssqs.New(sqs.NewFromConfig(d.AWS), queue), bus: awsevents.New(eventbridge.NewFromConfig(d.AWS), bus, d.Now),
-		endpoint: xoauth2.New(out.HTTP(), d.Now)}, nil
+		endpoint: xoauth2.New(out.HTTP(), d.Now), out: out, gate: refresh.NewGate(refresh.Limits{}, d.Now)}, nil
 }
 
 // Handle tells its three callers apart by what they send: records are the queue's, the rest is a contract.RefreshCall.
@@ -103,52 +106,22 @@ func (f *Function) onDemand(ctx context.Context, call contract.RefreshCall) cont
 // one refreshes one connection with credentials of its tenant.
 func (f *Function) one(ctx context.Context, r connection.RefreshRequest) (connection.RefreshResult, error) {
 	ctx = awslambda.With(ctx, awslambda.Fields{Tenant: string(r.Ref.Tenant), Principal: string(r.Ref.Principal)})
-	creds, err := f.vendor.ForTenant(ctx, r.Ref.Tenant)
+	c, err := f.coordinator(ctx, r.Ref.Tenant)
 	if err != nil {
 		return connection.RefreshResult{}, err
 	}
-	w := f.open.OpenWith(creds)
-	c := refresh.New(refresh.Deps{Connections: w.DB, Slots: w.DB, Sealer: w.Vault, Clients: w.Clients, Endpoint: f.endpoint, Recorder: w.DB, Events: f.bus,
-		Connector: f.catalog.Connector, Log: f.deps.Log, Now: f.deps.Now, Sleep: f.deps.Sleep, Jitter: f.deps.Jitter, NewID: f.deps.IDs.New})
 	return c.Refresh(ctx, r)
 }
 
-// perShard bounds one sweep; what is left stays due and is met by the next one.
-const perShard, perMessage = 1000, 25
-
-// sweep queues what is due, and returns how much that was.
-func (f *Function) sweep(ctx context.Context) (int, error) {
-	total := 0
-	for shard := range dynamo.DueShards() {
-		refs, err := f.due.Due(ctx, shard, f.deps.Now(), perShard)
-		if err != nil {
-			return total, fmt.Errorf("sweep shard %d: %w", shard, err)
-		}
-		total += len(refs)
-		if err := f.enqueue(ctx, refs); err != nil {
-			return total, err
-		}
+// coordinator works with credentials of one tenant.
+func (f *Function) coordinator(ctx context.Context, t tenant.ID) (*refresh.Coordinator, error) {
+	creds, err := f.vendor.ForTenant(ctx, t)
+	if err != nil {
+		return nil, err
 	}
-	if total > 0 {
-		f.deps.Log.InfoContext(ctx, "swept", "due", total)
-	}
-	return total, nil
-}
-
-// enqueue groups by tenant, so that one message needs one set of credentials.
-func (f *Function) enqueue(ctx context.Context, refs []connection.Ref) error {
-	byTenant := map[tenant.ID][]contract.Ref{}
-	for _, r := range refs {
-		byTenant[r.Tenant] = append(byTenant[r.Tenant], awslambda.RefOf(r))
-	}
-	for _, list := range byTenant {
-		for len(list) > 0 {
-			n := min(perMessage, len(list))
-			if err := f.queue.Send(ctx, contract.RefreshWork{Connections: list[:n]}, 0); err != nil {
-				return err
-			}
-			list = list[n:]
-		}
-	}
-	return nil
+	w := f.open.OpenWith(creds)
+	end := revoke.New(revoke.Deps{Connections: w.DB, Slots: w.DB, Sealer: w.Vault, Clients: w.Clients, Provider: f.out, Recorder: w.DB, Events: f.bus,
+		Connector: f.catalog.Connector, Log: f.deps.Log, Now: f.deps.Now, NewID: f.deps.IDs.New})
+	return refresh.New(refresh.Deps{Connections: w.DB, Slots: w.DB, Sealer: w.Vault, Clients: w.Clients, Endpoint: f.endpoint, Introspector: f.endpoint, Recorder: w.DB, Events: f.bus,
+		Queue: later{f.queue}, Retirer: end, Keeper: f.gate, Connector: f.catalog.Connector, Log: f.deps.Log, Now: f.deps.Now, Sleep: f.deps.Sleep, Jitter: f.deps.Jitter, NewID: f.deps.IDs.New}), nil
 }

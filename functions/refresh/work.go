@@ -3,6 +3,7 @@ package refresh
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -35,18 +36,27 @@ func (f *Function) message(ctx context.Context, body string) error {
 	if err := json.Unmarshal([]byte(body), &w); err != nil {
 		return fmt.Errorf("decode work: %w", err)
 	}
-	g, ctx := errgroup.WithContext(ctx)
+	if w.Rescue != nil {
+		return f.bringHome(ctx, *w.Rescue)
+	}
+	// One connection's failure is no reason to cut the others off: they are on their way to different providers.
+	failed := make([]error, len(w.Connections))
+	var g errgroup.Group
 	g.SetLimit(parallel)
-	for _, e := range w.Connections {
+	for i, e := range w.Connections {
 		g.Go(func() error {
 			ref, err := awslambda.ParseRef(e)
-			if err != nil {
-				return err
+			if err == nil {
+				err = f.handleDue(ctx, ref)
 			}
-			return f.handleDue(ctx, ref)
+			if err != nil {
+				failed[i] = fmt.Errorf("connection %s: %w", e.Connection, err)
+			}
+			return nil
 		})
 	}
-	return g.Wait()
+	_ = g.Wait() // the errors are in failed
+	return errors.Join(failed...)
 }
 
 // handleDue handles one connection that the sweep found: a token to refresh, or a pending connection whose link has expired.

@@ -33,11 +33,32 @@ func Templates(outdir string) (map[string][]byte, error) {
 	return out, nil
 }
 
-// Write replaces the templates in dir by those of the cloud assembly in outdir.
-func Write(outdir, dir string) error {
+// Canary tells whether a file holds the template of the canary's stack, which the local stack does not deploy.
+func Canary(file string) bool { return strings.HasSuffix(file, "-canary"+suffix) }
+
+// Write replaces the templates in dir, and that of the canary in canaryDir, by those of the cloud assembly in outdir.
+func Write(outdir, dir, canaryDir string) error {
 	templates, err := Templates(outdir)
 	if err != nil {
 		return err
+	}
+	canary := map[string][]byte{}
+	for name, text := range templates {
+		if Canary(name) {
+			canary[name] = text
+			delete(templates, name)
+		}
+	}
+	if err := replace(canaryDir, canary); err != nil {
+		return err
+	}
+	return replace(dir, templates)
+}
+
+// replace makes templates all that dir holds of templates.
+func replace(dir string, templates map[string][]byte) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("make the templates' directory: %w", err)
 	}
 	old, err := filepath.Glob(filepath.Join(dir, "*"+suffix))
 	if err != nil {

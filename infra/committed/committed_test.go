@@ -46,23 +46,27 @@ func TestNormalise_NotATemplate_IsAnError(t *testing.T) {
 
 func TestWrite_ReplacesOldTemplatesAndNothingElse(t *testing.T) {
 	t.Parallel()
-	from, to := t.TempDir(), t.TempDir()
+	from, to, canary := t.TempDir(), t.TempDir(), t.TempDir()
 	write := func(dir, name, text string) {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	write(from, "new.template.json", withNoise)
+	write(from, "behalf-local-canary.template.json", withNoise)
 	write(to, "old.template.json", "{}")
 	write(to, "doc.go", "package template")
-	if err := committed.Write(from, to); err != nil {
+	if err := committed.Write(from, to, canary); err != nil {
 		t.Fatal(err)
 	}
 	left, err := filepath.Glob(filepath.Join(to, "*"))
 	if err != nil || len(left) != 2 || filepath.Base(left[0]) != "doc.go" || filepath.Base(left[1]) != "new.template.json" {
 		t.Errorf("%v, %v", left, err)
 	}
-	if err := committed.Write(t.TempDir(), to); err == nil {
+	if left, err := filepath.Glob(filepath.Join(canary, "*")); err != nil || len(left) != 1 || filepath.Base(left[0]) != "behalf-local-canary.template.json" {
+		t.Errorf("%v, %v", left, err)
+	}
+	if err := committed.Write(t.TempDir(), to, canary); err == nil {
 		t.Error("an assembly without templates is no error")
 	}
 }

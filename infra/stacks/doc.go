@@ -1,8 +1,9 @@
-// Package stacks declares Behalf's four CloudFormation stacks.
+// Package stacks declares Behalf's five CloudFormation stacks.
 //
 //	keys     the KMS key that wraps tenant keys, the key that signs sessions
-//	data     the four tables of dynamo.Schema and the key that encrypts them at rest
+//	data     the four tables of dynamo.Schema, the key that encrypts them at rest, the bucket of audit segments
 //	service  functions, roles, HTTP API, queues, event bus, schedule, logs, firewall
+//	canary   the function that attacks two tenants of its own, each hour
 //	watch    alarms and dashboard
 //
 // What must not drift is data here and is written once: functions() says what each function is given, functionPolicy()

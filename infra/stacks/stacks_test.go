@@ -12,20 +12,35 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/jsii-runtime-go"
 
+	"behalf.dev/behalf/infra/committed"
 	"behalf.dev/behalf/infra/stacks"
 )
 
-const committedDir = "../../integration/stack/template"
+const (
+	committedDir = "../../integration/stack/template"
+	canaryDir    = "../../integration/policy/canary"
+)
 
 func TestCommittedTemplates_AreWhatCDKMakes(t *testing.T) {
 	const fix = "run: go -C infra run . -templates ../integration/stack/template"
 	fresh := templates(t, stacks.Local())
-	files, err := filepath.Glob(filepath.Join(committedDir, "*.template.json"))
-	if err != nil || len(files) != len(fresh) {
-		t.Errorf("%d committed templates, %d stacks (%v); %s", len(files), len(fresh), err, fix)
+	files := 0
+	for _, dir := range []string{committedDir, canaryDir} {
+		found, err := filepath.Glob(filepath.Join(dir, "*.template.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files += len(found)
+	}
+	if files != len(fresh) {
+		t.Errorf("%d committed templates, %d stacks; %s", files, len(fresh), fix)
 	}
 	for name, want := range fresh {
-		got, err := os.ReadFile(filepath.Join(committedDir, name))
+		dir := committedDir
+		if committed.Canary(name) {
+			dir = canaryDir
+		}
+		got, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
 			t.Errorf("%v; %s", err, fix)
 		} else if !bytes.Equal(got, want) {
@@ -131,6 +146,8 @@ func TestFromContext_BadSwitch_IsRefused(t *testing.T) {
 	for _, bad := range []map[string]any{
 		{"stage": "Prod"}, {"stage": "a_b"}, {"stage": strings.Repeat("a", 21)}, {"removal": "delete"}, {"tenantIsolation": "yes"},
 		{"domain": "x.example.com"}, {"certificate": "arn"}, {"logDays": "many"}, {"accountLogRole": "true"}, {"logLevel": "loud"}, {"firewall": "false"},
+		{"auditLock": "on"}, {"auditDays": 0.5}, {"auditDays": "0"}, {"removal": "destroy", "auditLock": "compliance"}, {"canary": "yes"}, {"stsQuota": 0}, {"kmsQuota": "lots"},
+		{"breakGlass": "*"}, {"breakGlass": "role/*"}, {"breakGlass": "user/eve"}, {"breakGlass": "root,"}, {"breakGlass": "arn:aws:iam::123456789012:root"},
 	} {
 		if o, err := fromContext(bad); err == nil {
 			t.Errorf("%v gave %+v", bad, o)
@@ -139,9 +156,11 @@ func TestFromContext_BadSwitch_IsRefused(t *testing.T) {
 }
 
 func TestFromContext_Switches_AreRead(t *testing.T) {
-	got, err := fromContext(map[string]any{"stage": "prod", "removal": "destroy", "tenantIsolation": "on", "logDays": 90, "accountLogRole": "off", "logLevel": "warn", "firewall": "off"})
+	got, err := fromContext(map[string]any{"stage": "prod", "removal": "destroy", "tenantIsolation": "on", "logDays": 90, "accountLogRole": "off", "logLevel": "warn", "firewall": "off",
+		"auditLock": "off", "auditDays": 30, "breakGlass": "root, role/Admin", "canary": "off", "stsQuota": 1000, "kmsQuota": 100000})
 	want := stacks.Defaults()
 	want.Stage, want.Destroy, want.PerTenant, want.LogDays, want.AccountLogRole, want.LogLevel, want.Firewall = "prod", true, true, 90, false, "warn", false
+	want.AuditLock, want.AuditDays, want.BreakGlass, want.Canary, want.STSQuota, want.KMSQuota = "off", 30, "root, role/Admin", false, 1000, 100_000
 	if err != nil || got != want {
 		t.Errorf("%+v, %v", got, err)
 	}

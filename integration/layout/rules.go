@@ -71,7 +71,7 @@ func rings() map[string]int {
 func guards() []Guard {
 	return []Guard{
 		{Path: "behalf.dev/behalf/shared/secret/reveal", Exact: true, Allowed: []string{"shared/secret", "shared/vault", "shared/authn", "shared/egress", "shared/oauthflow", "shared/toolcall",
-			"shared/revoke", "shared/xoauth2", "shared/client", "functions/admin", "integration"}},
+			"shared/revoke", "shared/xoauth2", "shared/client", "functions/admin", "integration", "cmd"}},
 		{Path: "github.com/aws/aws-sdk-go-v2", Allowed: []string{"shared/dynamo", "shared/awskms", "shared/awssts", "shared/awssqs", "shared/awsevents", "shared/awslambda", "shared/apigw", "shared/scim/scimtest", "shared/trace",
 			"shared/workspace", "functions", "integration", "cmd"}},
 		{Path: "github.com/aws/aws-lambda-go", Allowed: []string{"shared/apigw", "shared/awslambda", "functions", "integration"}},

@@ -47,6 +47,8 @@ func arnOf(r *cfn.Resource, name string) string {
 		return at("kms", "key/"+name)
 	case "AWS::DynamoDB::GlobalTable":
 		return at("dynamodb", "table/"+name)
+	case "AWS::S3::Bucket":
+		return "arn:aws:s3:::" + name
 	case "AWS::Logs::LogGroup":
 		return at("logs", "log-group:"+name+":*")
 	}

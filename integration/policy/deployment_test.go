@@ -16,6 +16,7 @@ import (
 var stars = map[string]string{
 	"Trace resource *": "X-Ray has no resources to name (X-Ray, actions and resources for IAM)",
 	"Log resource arn:aws:logs:" + policy.Region + ":" + policy.Account + ":log-group:/aws/lambda/behalf-local-@:*": "the streams of the function's own log group",
+	"KeepSegments resource arn:aws:s3:::behalf-local-@-" + policy.Account + "-" + policy.Region + "/segments/*":     "the sealer's own prefix",
 }
 
 func TestRoles_Stars_OnlyWithARecordedReason(t *testing.T) {

@@ -1,7 +1,8 @@
 // Package policy judges the permissions that are deployed.
 //
-// Load reads the committed templates of integration/stack/template and resolves roles, trust policies and key policies to
-// plain documents. The tests then ask, of every role and by the evaluator that also guards the local stack:
+// Templates are the committed templates: those of integration/stack/template, and that of the canary, which is committed here
+// because the local stack does not run it. Load resolves their roles, trust policies, key policies and table policies to plain
+// documents. The tests then ask, of every role and by the evaluator that also guards the local stack:
 //
 //	what may it do     a matrix of role, table, partition and action, complete in both directions
 //	what is an attack  a table of named attempts that must fail: other tenant, other principal, no key, mixed batch, ...

@@ -120,19 +120,28 @@ func lets(t *testing.T, s policy.Resource, pk string) bool {
 	return false
 }
 
-func TestSchedule_StartsTheSweep(t *testing.T) {
+func TestSchedules_StartSweepAndCanary(t *testing.T) {
 	t.Parallel()
 	d := load(t)
-	schedules := d.Of("AWS::Scheduler::Schedule")
-	if len(schedules) != 1 {
-		t.Fatalf("%d schedules", len(schedules))
+	schedules := map[string]policy.Resource{}
+	for _, s := range d.Of("AWS::Scheduler::Schedule") {
+		schedules[strings.TrimPrefix(fmt.Sprint(s.Properties["Name"]), "behalf-local-")] = s
 	}
-	p := schedules[0].Properties
-	expect(t, "schedule", map[string][2]any{
-		"rate":     {p["ScheduleExpression"], "rate(1 minute)"},
-		"input":    {at(p, "Target", "Input"), `{"sweep":true}`},
-		"function": {strings.HasSuffix(fmt.Sprint(at(p, "Target", "Arn")), ":function:behalf-local-refresh"), true},
-		"role":     {at(p, "Target", "RoleArn"), d.Roles()["sweep"].ARN},
-		"account":  {at(d.Roles()["sweep"].Trust, "Statement", 0, "Condition", "StringEquals", "aws:SourceAccount"), policy.Account},
-	})
+	if len(schedules) != 2 {
+		t.Fatalf("schedules %v", schedules)
+	}
+	for name, want := range map[string]struct{ rate, input, function string }{
+		"sweep": {"rate(1 minute)", `{"sweep":true}`, "refresh"}, "canary-hourly": {"rate(1 hour)", "{}", "canary"},
+	} {
+		p, role := schedules[name].Properties, d.Roles()[name]
+		function := "arn:aws:lambda:" + policy.Region + ":" + policy.Account + ":function:behalf-local-" + want.function
+		expect(t, name, map[string][2]any{
+			"rate":     {p["ScheduleExpression"], want.rate},
+			"input":    {at(p, "Target", "Input"), want.input},
+			"function": {at(p, "Target", "Arn"), function},
+			"role":     {at(p, "Target", "RoleArn"), role.ARN},
+			"may":      {fmt.Sprint(at(role.Policies["own"], "Statement")), "[map[Action:lambda:InvokeFunction Effect:Allow Resource:" + function + " Sid:StartFunction]]"},
+			"account":  {at(role.Trust, "Statement", 0, "Condition", "StringEquals", "aws:SourceAccount"), policy.Account},
+		})
+	}
 }

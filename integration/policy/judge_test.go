@@ -2,6 +2,7 @@ package policy_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"sort"
 	"strings"
@@ -9,7 +10,6 @@ import (
 
 	"behalf.dev/behalf/integration/localaws/iam"
 	"behalf.dev/behalf/integration/policy"
-	"behalf.dev/behalf/integration/stack/template"
 )
 
 // judge answers what the roles of a deployment may do.
@@ -17,6 +17,8 @@ type judge struct {
 	roles map[string]subject
 	keys  map[string]*iam.Policy // key policies by ARN
 	arns  map[string]string      // keys by the first words of their description
+	// tables are the policies of the tables by ARN: they can only refuse.
+	tables map[string]*iam.Policy
 }
 
 type subject struct {
@@ -33,7 +35,7 @@ type ask struct {
 
 func load(t *testing.T) *policy.Deployment {
 	t.Helper()
-	templates, err := template.Stacks()
+	templates, err := policy.Templates()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +49,7 @@ func load(t *testing.T) *policy.Deployment {
 // judgeOf parses the documents of d; they are copied, so a test may change its own.
 func judgeOf(t *testing.T, d *policy.Deployment) judge {
 	t.Helper()
-	j := judge{roles: map[string]subject{}, keys: map[string]*iam.Policy{}, arns: map[string]string{}}
+	j := judge{roles: map[string]subject{}, keys: map[string]*iam.Policy{}, arns: map[string]string{}, tables: map[string]*iam.Policy{}}
 	for name, r := range d.Roles() {
 		s := subject{arn: r.ARN, trust: parse(t, name, r.Trust)}
 		for policyName, doc := range r.Policies {
@@ -65,8 +67,12 @@ func judgeOf(t *testing.T, d *policy.Deployment) judge {
 			}
 		}
 	}
-	if len(j.arns) != 3 {
-		t.Fatalf("keys: %v", j.arns)
+	for _, table := range d.Of("AWS::DynamoDB::GlobalTable") {
+		doc, _ := at(table.Properties, "Replicas", 0, "ResourcePolicy", "PolicyDocument").(map[string]any)
+		j.tables[fmt.Sprint("arn:aws:dynamodb:", policy.Region, ":", policy.Account, ":table/", table.Properties["TableName"])] = parse(t, table.LogicalID, doc)
+	}
+	if len(j.arns) != 3 || len(j.tables) != len(tables) {
+		t.Fatalf("keys %v, tables %v", j.arns, j.tables)
 	}
 	return j
 }
@@ -98,6 +104,9 @@ func (j judge) decide(t *testing.T, role string, tags map[string]string, a ask) 
 	p := iam.Policies{Identity: s.policies}
 	if key, isKey := j.keys[a.resource]; isKey {
 		p.Resource, p.ResourceRules = key, true
+	}
+	if table, _, _ := strings.Cut(a.resource, "/index/"); j.tables[table] != nil {
+		p.Resource = j.tables[table]
 	}
 	d := iam.Evaluate(p, iam.Request{Principal: j.principal(role, tags), Action: a.action, Resource: a.resource, Context: a.context})
 	if len(d.Errors) > 0 {

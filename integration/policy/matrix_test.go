@@ -6,6 +6,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"behalf.dev/behalf/integration/localaws/iam"
+	"behalf.dev/behalf/integration/policy"
 )
 
 // grant is what a role is meant to have: actions on the partitions of a table. It is written from the design, not from the
@@ -210,17 +213,35 @@ var assumers = map[string]struct {
 	"tenant-directory": {"admin scim", "tenant", false},
 }
 
-// trustFaults compares who may assume role, and with which tags, with assumers.
+// stray is a role of the account that may do everything and that no policy of ours names: an administrator's, or a mistake.
+func stray(t *testing.T) subject {
+	t.Helper()
+	return subject{arn: "arn:aws:iam::" + policy.Account + ":role/stray", policies: []*iam.Policy{parse(t, "stray", map[string]any{
+		"Version": "2012-10-17", "Statement": []any{map[string]any{"Effect": "Allow", "Action": "*", "Resource": "*"}}})}}
+}
+
+// trustFaults compares who may assume role, and with which tags, with assumers. Besides them the canary may, as its own tenants.
 func trustFaults(t *testing.T, j judge, role string) []string {
 	t.Helper()
+	j.roles = maps.Clone(j.roles)
+	j.roles["stray"] = stray(t)
 	a := assumers[role]
 	sets := []map[string]string{nil, tagged("acme", ""), tagged("acme", "alice"), tagged("acme", "_org"), tagged("", "alice"), tagged("_deployment", "_org"),
-		{"tenant": "", "principal": "alice"}, {"tenant": "acme", "principal": "alice", "admin": "1"}, {"tenant": "acme", "project": "x"}, {"project": "x"}}
+		{"tenant": "", "principal": "alice"}, {"tenant": "acme", "principal": "alice", "admin": "1"}, {"tenant": "acme", "project": "x"}, {"project": "x"},
+		tagged("_canary-a", ""), tagged("_canary-a", "canary"), tagged("_canary-", "canary"), tagged("x_canary-a", "canary"), {"tenant": "_canary-a", "principal": "canary", "admin": "1"}}
 	var faults []string
 	for caller := range j.roles {
 		for _, tags := range sets {
 			for _, source := range []string{"", "acme"} {
-				want := slices.Contains(strings.Fields(a.callers), caller) && tags["admin"] == "" && tags["project"] == "" && (!a.realTenant || tags["tenant"] != "_deployment")
+				want := tags["admin"] == "" && tags["project"] == ""
+				switch {
+				case caller == "canary":
+					want = want && a.tags != "" && strings.HasPrefix(tags["tenant"], "_canary-") && tags["tenant"] != "_canary-"
+				case slices.Contains(strings.Fields(a.callers), caller):
+					want = want && (!a.realTenant || !strings.HasPrefix(tags["tenant"], "_"))
+				default:
+					want = false
+				}
 				for _, k := range strings.Fields(a.tags) {
 					want = want && tags[k] != ""
 				}

@@ -25,6 +25,9 @@ var equivalent = map[string]string{
 	"Null without kms:EncryptionContextKeys":    "StringEquals asks for four of the keys already; ForAllValues is not to stand without it",
 	"without Null (trust)":                      "StringLike asks for the tags already; ForAllValues is not to stand without it",
 	"without StringLike (trust, NameTheSource)": "naming a source grants nothing; the check refuses an empty name",
+	"without StringLike (trust, NameTheCanary)": "as above",
+	"without ArnEquals (trust, NameTheCanary)":  "as above",
+	"for everybody (trust, CanaryTenantsOnly)":  "the condition names the one role that may, whoever the principal is",
 }
 
 // mutantsOf lists every weakening of d's tenant roles.
@@ -120,7 +123,7 @@ func openings(document string, s map[string]any) []mutant {
 	}
 	if document == "trust" {
 		everybody := func(s map[string]any) { s["Principal"] = map[string]any{"AWS": "*"} }
-		if s["Sid"] == "NameTheSource" { // alone it lets nobody in
+		if s["Sid"] == "NameTheSource" || s["Sid"] == "NameTheCanary" { // alone it lets nobody in
 			return out
 		}
 		return append(out, mutant{what: "for everybody", change: everybody})

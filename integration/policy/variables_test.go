@@ -3,27 +3,29 @@ package policy_test
 import (
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"behalf.dev/behalf/functions/admin"
+	"behalf.dev/behalf/functions/audit"
+	"behalf.dev/behalf/functions/authorizer"
+	"behalf.dev/behalf/functions/callback"
+	"behalf.dev/behalf/functions/canary"
+	"behalf.dev/behalf/functions/execute"
+	"behalf.dev/behalf/functions/refresh"
+	"behalf.dev/behalf/functions/revoke"
+	"behalf.dev/behalf/functions/scim"
 	"behalf.dev/behalf/integration/policy"
 	"behalf.dev/behalf/shared/env"
 )
 
-// required is the environment variables that each function's config requires.
+// required is the environment variables that each function's config requires, as the function says itself.
 func required() map[string][]string {
-	public := []string{env.Stage, env.PublicURL, env.VaultTable, env.DirectoryTable, env.FlowTable, env.AuditTable}
-	with := func(more ...string) []string { return slices.Concat(public, more) }
 	return map[string][]string{
-		"authorizer": {env.Stage, env.PublicURL, env.DirectoryTable, env.SessionKey, env.ExecuteRole},
-		"admin":      with(env.SessionKey, env.DirectoryRole, env.RefreshFunction, env.RevokeFunction, env.RevokeQueue, env.EventBus),
-		"callback":   with(env.VaultKey, env.ConnectRole, env.EventBus),
-		"execute":    with(env.VaultKey, env.RefreshFunction),
-		"refresh":    with(env.VaultKey, env.RefreshRole, env.RefreshQueue, env.EventBus),
-		"scim":       with(env.DirectoryRole, env.RevokeQueue, env.EventBus),
-		"revoke":     with(env.VaultKey, env.RefreshRole, env.RevokeQueue, env.EventBus),
-		"audit":      {env.Stage, env.AuditTable},
+		"authorizer": authorizer.Variables(), "admin": admin.Variables(), "callback": callback.Variables(), "execute": execute.Variables(), "refresh": refresh.Variables(),
+		"scim": scim.Variables(), "revoke": revoke.Variables(), "audit": audit.Variables(), "canary": canary.Variables(),
 	}
 }
 
@@ -62,7 +64,7 @@ func TestFunctions_Variables_AreWhatTheirConfigRequires(t *testing.T) {
 	}
 	for name, want := range required() {
 		set, _ := at(functions[name].Properties, "Environment", "Variables").(map[string]any)
-		want = append(want, env.LogLevel)
+		want = append(slices.Clone(want), env.LogLevel)
 		slices.Sort(want)
 		if got := slices.Sorted(maps.Keys(set)); !slices.Equal(got, want) {
 			t.Errorf("%s is given %v, requires %v", name, got, want)
@@ -72,6 +74,22 @@ func TestFunctions_Variables_AreWhatTheirConfigRequires(t *testing.T) {
 				t.Errorf("%s: %s is empty", name, variable)
 			}
 		}
+	}
+}
+
+// A folder under functions/ is deployed, and what is deployed has a folder.
+func TestFunctions_EveryFolder_IsDeployed(t *testing.T) {
+	t.Parallel()
+	mains, err := filepath.Glob("../../functions/*/lambda/main.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var folders []string
+	for _, m := range mains {
+		folders = append(folders, filepath.Base(filepath.Dir(filepath.Dir(m))))
+	}
+	if got := slices.Sorted(maps.Keys(functionsOf(load(t)))); !slices.Equal(got, folders) {
+		t.Errorf("deployed %v, folders %v", got, folders)
 	}
 }
 

@@ -25,7 +25,7 @@ import (
 func build(t *testing.T, dir string) {
 	t.Helper()
 	mains, err := filepath.Glob("../../functions/*/lambda/main.go")
-	if err != nil || len(mains) != 8 {
+	if err != nil || len(mains) < 8 {
 		t.Fatalf("functions: %v %v", mains, err)
 	}
 	began := time.Now()

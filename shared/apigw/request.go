@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/aws/aws-lambda-go/events"
 
@@ -144,6 +145,12 @@ func (r *Request) JSON(into any) error {
 	}
 	if len(bytes.TrimSpace(b)) == 0 {
 		return fault.New(fault.InvalidInput, "the body is empty; send a JSON object")
+	}
+	if !utf8.Valid(b) { // decoders would replace what is not, and two names become one
+		return fault.New(fault.InvalidInput, "the body is not UTF-8")
+	}
+	if bytes.Equal(bytes.TrimSpace(b), []byte("null")) { // which encoding/json takes for an empty struct
+		return fault.New(fault.InvalidInput, "the body must be a JSON object, not null")
 	}
 	if err := repeated(b); err != nil {
 		return err

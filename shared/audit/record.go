@@ -16,6 +16,9 @@ const (
 	ExecutionOutcome     Kind = "execution.outcome"
 	ExecutionRefused     Kind = "execution.refused"
 	SessionCreated       Kind = "session.created"
+	SessionRefused       Kind = "session.refused"
+	SessionNarrowed      Kind = "session.narrowed"
+	SessionRevoked       Kind = "session.revoked"
 	LinkCreated          Kind = "connect_link.created"
 	LinkRefused          Kind = "connect_link.refused"
 	GrantCreated         Kind = "grant.created"
@@ -30,6 +33,7 @@ const (
 	TenantCreated        Kind = "tenant.created"
 	TenantDeleted        Kind = "tenant.deleted"
 	ClientChanged        Kind = "client.changed"
+	IssuerChanged        Kind = "issuer.changed"
 )
 
 // Record is one audit row. It never holds a credential or a tool's input: inputs are identified by their SHA-256.
@@ -48,12 +52,14 @@ type Record struct {
 	// Generation is the token generation in force.
 	Generation uint64 `json:"generation,omitempty"`
 
-	Session   string `json:"session_id,omitempty"`
-	Agent     string `json:"agent,omitempty"`
-	Run       string `json:"run_id,omitempty"`
-	Execution string `json:"execution_id,omitempty"`
-	Tool      string `json:"tool,omitempty"`
-	Effect    string `json:"effect,omitempty"`
+	Session string `json:"session_id,omitempty"`
+	// Parents are the sessions that this one was narrowed from, nearest first.
+	Parents   []string `json:"parent_session_ids,omitempty"`
+	Agent     string   `json:"agent,omitempty"`
+	Run       string   `json:"run_id,omitempty"`
+	Execution string   `json:"execution_id,omitempty"`
+	Tool      string   `json:"tool,omitempty"`
+	Effect    string   `json:"effect,omitempty"`
 	// InputSHA256 is the hex digest of the canonical input.
 	InputSHA256 string `json:"input_sha256,omitempty"`
 
@@ -65,8 +71,12 @@ type Record struct {
 	ProviderStatus int    `json:"provider_status,omitempty"`
 	// DurationMS is how long the provider took, in milliseconds.
 	DurationMS int64 `json:"duration_ms,omitempty"`
-	// By is who caused it on the control plane: an API key id, "scim", "sweep".
+	// By is who caused it on the control plane: an API key id, "scim", "sweep"; for a narrowed session its parent's id.
 	By string `json:"by,omitempty"`
+	// VerifiedBy is how the principal of a new session was established: "api_key" (the back end's word), "oidc" (a token of
+	// Issuer) or "session" (its parent).
+	VerifiedBy string `json:"verified_by,omitempty"`
+	Issuer     string `json:"issuer,omitempty"`
 	// RequestID ties the record to the logs.
 	RequestID string `json:"request_id,omitempty"`
 }

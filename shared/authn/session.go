@@ -41,7 +41,10 @@ type Session struct {
 	Connectors, Tools []string
 	// Agent names the agent; Run the run, for the audit trail.
 	Agent, Run string
-	Expires    time.Time
+	// Parents are the sessions that this one was narrowed from, nearest first, and Actors their agents. Whoever ends one of
+	// them ends this one.
+	Parents, Actors []string
+	Issued, Expires time.Time
 }
 
 // Allows reports whether the session may use the tool of the connector.
@@ -62,12 +65,15 @@ func TTL(field string, seconds int) (time.Duration, error) {
 }
 
 type claims struct {
-	Issuer     string   `json:"iss"`
-	Audience   string   `json:"aud"`
-	Subject    string   `json:"sub"`
-	Tenant     string   `json:"tid"`
-	Session    string   `json:"sid"`
-	Actor      actor    `json:"act"`
+	Issuer   string `json:"iss"`
+	Audience string `json:"aud"`
+	Subject  string `json:"sub"`
+	Tenant   string `json:"tid"`
+	Session  string `json:"sid"`
+	// Parents are the sids of Session.Parents. They stand beside the actors and not within them because they decide about
+	// access, and nested act claims must not (RFC 8693, section 4.1).
+	Parents    []string `json:"parents,omitempty"`
+	Actor      *actor   `json:"act"`
 	Run        string   `json:"run_id,omitempty"`
 	Connectors []string `json:"connectors,omitempty"`
 	Tools      []string `json:"tools,omitempty"`
@@ -76,9 +82,28 @@ type claims struct {
 	Expires    int64    `json:"exp"`
 }
 
-// actor is RFC 8693's act claim: the agent acts, the subject is acted for.
+// actor is RFC 8693's act claim: the agent acts, the subject is acted for. Act is who asked it to, on the narrowed
+// session's parent.
 type actor struct {
 	Subject string `json:"sub"`
+	Act     *actor `json:"act,omitempty"`
+}
+
+// actors nests the agents of a session, the acting one outermost.
+func actors(s Session) *actor {
+	var a *actor
+	for _, name := range slices.Backward(append([]string{s.Agent}, s.Actors...)) {
+		a = &actor{name, a}
+	}
+	return a
+}
+
+// names are the agents of a nested actor, the acting one first; at most one more than a session may have.
+func (a *actor) names() (out []string) {
+	for ; a != nil && len(out) <= MaxActors; a = a.Act {
+		out = append(out, a.Subject)
+	}
+	return out
 }
 
 // Signer signs with the deployment's session key.
@@ -100,7 +125,7 @@ func Mint(ctx context.Context, signer Signer, issuer string, s Session, now time
 		return secret.Text{}, err
 	}
 	body, err := json.Marshal(claims{Issuer: issuer, Audience: audience, Subject: string(s.Principal), Tenant: string(s.Tenant), Session: s.ID,
-		Actor: actor{s.Agent}, Run: s.Run, Connectors: s.Connectors, Tools: s.Tools, Issued: now.Unix(), NotBefore: now.Unix(), Expires: s.Expires.Unix()})
+		Parents: s.Parents, Actor: actors(s), Run: s.Run, Connectors: s.Connectors, Tools: s.Tools, Issued: now.Unix(), NotBefore: now.Unix(), Expires: s.Expires.Unix()})
 	if err != nil {
 		return secret.Text{}, err
 	}
@@ -115,7 +140,11 @@ func Mint(ctx context.Context, signer Signer, issuer string, s Session, now time
 	if err != nil {
 		return secret.Text{}, err
 	}
-	return secret.FromString(input + "." + b64.EncodeToString(raw)), nil
+	token := input + "." + b64.EncodeToString(raw)
+	if len(token) > maxToken {
+		return secret.Text{}, fault.Invalid("/tools", "so many connectors and tools do not fit a token of %d bytes; name fewer", maxToken)
+	}
+	return secret.FromString(token), nil
 }
 
 // rawSignature turns KMS's ASN.1 form into JWS's r‖s (RFC 7518, section 3.4).
@@ -168,9 +197,11 @@ func (v Verifier) Verify(token secret.Text) (Session, error) {
 
 func (v Verifier) session(c claims, bad *fault.Error) (Session, error) {
 	now := v.Now()
-	exp := time.Unix(c.Expires, 0)
+	exp, agents := time.Unix(c.Expires, 0), c.Actor.names()
 	switch {
 	case c.Issuer != v.Issuer || c.Audience != audience || c.Session == "":
+		return Session{}, bad
+	case len(agents) == 0 || len(agents) > MaxActors || len(agents) != len(c.Parents)+1:
 		return Session{}, bad
 	case now.Add(leeway).Before(time.Unix(c.NotBefore, 0)) || exp.Sub(time.Unix(c.Issued, 0)) > MaxSessionTTL:
 		return Session{}, bad
@@ -185,7 +216,8 @@ func (v Verifier) session(c claims, bad *fault.Error) (Session, error) {
 	if err != nil {
 		return Session{}, bad.WithCause(err)
 	}
-	return Session{ID: c.Session, Scope: tenant.Scope{Tenant: t, Principal: p}, Connectors: c.Connectors, Tools: c.Tools, Agent: c.Actor.Subject, Run: c.Run, Expires: exp}, nil
+	return Session{ID: c.Session, Scope: tenant.Scope{Tenant: t, Principal: p}, Connectors: c.Connectors, Tools: c.Tools, Agent: agents[0], Run: c.Run,
+		Parents: c.Parents, Actors: agents[1:], Issued: time.Unix(c.Issued, 0), Expires: exp}, nil
 }
 
 // JWKS is the public key set document (RFC 7517, section 5).

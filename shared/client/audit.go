@@ -22,11 +22,13 @@ type AuditRecord struct {
 	// Generation is the token generation in force.
 	Generation uint64 `json:"generation,omitempty"`
 	Session    string `json:"session_id,omitempty"`
-	Agent      string `json:"agent,omitempty"`
-	Run        string `json:"run_id,omitempty"`
-	Execution  string `json:"execution_id,omitempty"`
-	Tool       string `json:"tool,omitempty"`
-	Effect     string `json:"effect,omitempty"`
+	// Parents are the sessions that this one was narrowed from, nearest first.
+	Parents   []string `json:"parent_session_ids,omitempty"`
+	Agent     string   `json:"agent,omitempty"`
+	Run       string   `json:"run_id,omitempty"`
+	Execution string   `json:"execution_id,omitempty"`
+	Tool      string   `json:"tool,omitempty"`
+	Effect    string   `json:"effect,omitempty"`
 	// InputSHA256 is the hex digest of the canonical input.
 	InputSHA256 string `json:"input_sha256,omitempty"`
 	// Outcome is succeeded, failed or unknown; Code is the error code of a failure.
@@ -36,9 +38,12 @@ type AuditRecord struct {
 	ProviderStatus int    `json:"provider_status,omitempty"`
 	// DurationMS is how long the provider took, in milliseconds.
 	DurationMS int64 `json:"duration_ms,omitempty"`
-	// By is who caused it on the control plane: an API key's id, "scim", "sweep".
-	By        string `json:"by,omitempty"`
-	RequestID string `json:"request_id,omitempty"`
+	// By is who caused it on the control plane: an API key's id, "scim", "sweep"; for a narrowed session its parent's id.
+	By string `json:"by,omitempty"`
+	// VerifiedBy is how a new session's principal was established: api_key, oidc (a token of Issuer) or session.
+	VerifiedBy string `json:"verified_by,omitempty"`
+	Issuer     string `json:"issuer,omitempty"`
+	RequestID  string `json:"request_id,omitempty"`
 }
 
 // Segment is one link of a tenant's chain.

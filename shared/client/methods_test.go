@@ -70,6 +70,20 @@ func methods() []method {
 		{"GET /v1/connect-links/{link}", "", nil, func(x ctx, c cl) (any, error) { return c.ConnectLink(x, "cl_acme.x") }},
 		{"POST /v1/connect-links/{link}/confirm", "", nil, func(x ctx, c cl) (any, error) { return c.ConfirmConnectLink(x, "cl_acme.x", "user_alice") }},
 		{"POST /v1/sessions", "", []string{"token_type", "expires_in"}, func(x ctx, c cl) (any, error) { s, err := c.CreateSession(x, run); return withToken(s), err }},
+		{"POST /v1/sessions", "", []string{"token_type", "expires_in"}, func(x ctx, c cl) (any, error) {
+			s, err := c.CreateSession(x, client.SessionRequest{Tenant: "acme", SubjectToken: text, SubjectTokenType: client.IDToken, Agent: "triage-bot"})
+			return withToken(s), err
+		}},
+		{"DELETE /v1/sessions/{session}", "", nil, func(x ctx, c cl) (any, error) { return none(c.EndSession(x, "acme", "user_alice", "sess_x")) }},
+		{"POST /v1/sessions/narrow", "", []string{"token_type", "expires_in"}, func(x ctx, c cl) (any, error) {
+			s, err := c.Session(secret.FromString(session)).Narrow(x, client.NarrowRequest{Connectors: []string{"github"}, Tools: []string{"github_list_issues"}, Agent: "reader", RunID: "run-42", TTLSeconds: 60})
+			return withToken(s), err
+		}},
+		{"PUT /v1/tenants/{tenant}/issuer", "", nil, func(x ctx, c cl) (any, error) {
+			return c.PutIssuer(x, "acme", client.IssuerSettings{Issuer: "https://idp.example", Audience: "app", PrincipalClaim: "oid", JWKSURI: "https://idp.example/keys"})
+		}},
+		{"GET /v1/tenants/{tenant}/issuer", "", nil, func(x ctx, c cl) (any, error) { return c.Issuer(x, "acme") }},
+		{"DELETE /v1/tenants/{tenant}/issuer", "", nil, func(x ctx, c cl) (any, error) { return none(c.DeleteIssuer(x, "acme")) }},
 		{"GET /v1/tenants/{tenant}/connections", "", nil, func(x ctx, c cl) (any, error) {
 			return c.Connections(x, "acme", client.ConnectionFilter{Principal: "user_alice", Connector: "github", Status: "active"}, page)
 		}},

@@ -7,12 +7,18 @@ import (
 	"time"
 
 	"behalf.dev/behalf/shared/secret"
+	"behalf.dev/behalf/shared/secret/reveal"
 )
 
 // SessionRequest asks for a session token for one agent run.
 type SessionRequest struct {
-	Tenant    string `json:"tenant"`
-	Principal string `json:"principal"`
+	Tenant string `json:"tenant"`
+	// Principal is whom the agent acts for. It may be empty with a SubjectToken.
+	Principal string `json:"principal,omitempty"`
+	// SubjectToken is a token of the tenant's issuer that names the user, in place of your word for it (RFC 8693).
+	SubjectToken secret.Text `json:"-"`
+	// SubjectTokenType is IDToken, AccessToken or JWT; empty is JWT.
+	SubjectTokenType string `json:"subject_token_type,omitempty"`
 	// Connectors and Tools limit the session; empty allows all that the principal has connected.
 	Connectors []string `json:"connectors,omitempty"`
 	Tools      []string `json:"tools,omitempty"`
@@ -23,6 +29,13 @@ type SessionRequest struct {
 	TTLSeconds int `json:"ttl_seconds,omitempty"`
 }
 
+// The types of SubjectToken (RFC 8693, section 3).
+const (
+	IDToken     = "urn:ietf:params:oauth:token-type:id_token"
+	AccessToken = "urn:ietf:params:oauth:token-type:access_token"
+	JWT         = "urn:ietf:params:oauth:token-type:jwt"
+)
+
 // NewSession is a session that was just made. Token is the credential: it cannot be read again.
 type NewSession struct {
 	ID        string      `json:"session_id"`
@@ -32,15 +45,29 @@ type NewSession struct {
 	Token     secret.Text `json:"-"`
 }
 
-// CreateSession makes a session; fault.Revoked when the directory suspended the principal.
+// CreateSession makes a session; fault.Revoked when the directory suspended the principal, fault.InvalidInput about
+// /subject_token when the tenant's issuer did not make it for this user and audience.
 func (c *Client) CreateSession(ctx context.Context, r SessionRequest) (NewSession, error) {
+	return c.newSession(ctx, call{method: http.MethodPost, route: "/v1/sessions", body: struct {
+		SessionRequest
+		SubjectToken string `json:"subject_token,omitempty"`
+	}{r, string(r.SubjectToken.Reveal(reveal.Key{}))}})
+}
+
+func (c *Client) newSession(ctx context.Context, k call) (NewSession, error) {
 	var out struct {
 		NewSession
 		Token string `json:"token"`
 	}
-	err := c.do(ctx, call{method: http.MethodPost, route: "/v1/sessions", body: r}, &out)
+	err := c.do(ctx, k, &out)
 	out.NewSession.Token = secret.FromString(out.Token)
 	return out.NewSession, err
+}
+
+// EndSession ends a session, and all that were narrowed from it, before their time; fault.NotFound when it is not that
+// principal's.
+func (c *Client) EndSession(ctx context.Context, tenant, principal, session string) error {
+	return c.do(ctx, call{method: http.MethodDelete, route: "/v1/sessions/{session}", params: []string{session}, query: with("tenant", tenant, "principal", principal)}, nil)
 }
 
 // Session is the agent's view of the API: it acts for the principal of its token and nobody else.
@@ -55,6 +82,23 @@ func (c *Client) Session(token secret.Text) *Session {
 	own := *c
 	own.key = secret.Text{} // an empty token must not fall back to the API key
 	return &Session{&own, token}
+}
+
+// NarrowRequest asks for a session of less. What is empty is inherited.
+type NarrowRequest struct {
+	// Connectors and Tools are some of the session's own.
+	Connectors []string `json:"connectors,omitempty"`
+	Tools      []string `json:"tools,omitempty"`
+	// Agent names the sub-agent.
+	Agent string `json:"agent"`
+	RunID string `json:"run_id,omitempty"`
+	// TTLSeconds is 60 to 3600, and not beyond the session's own end.
+	TTLSeconds int `json:"ttl_seconds,omitempty"`
+}
+
+// Narrow makes a session of less from this one, for a sub-agent; fault.Forbidden names what would be more.
+func (s *Session) Narrow(ctx context.Context, r NarrowRequest) (NewSession, error) {
+	return s.c.newSession(ctx, call{method: http.MethodPost, route: "/v1/sessions/narrow", body: r, token: s.token})
 }
 
 // The formats of Tools.

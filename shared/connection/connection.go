@@ -118,6 +118,8 @@ type RefreshState struct {
 	Rotates bool
 	// DueAt is when the sweep should look at the connection; zero keeps it out of the index.
 	DueAt time.Time
+	// UsedAt is when somebody was last seen to need a token; zero until the first refresh after a consent.
+	UsedAt time.Time
 }
 
 // Slot is one generation of sealed tokens.

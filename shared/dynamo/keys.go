@@ -95,6 +95,7 @@ func refFromKey(pk, sk string) (connection.Ref, error) {
 // directory
 
 func tenantKey(t tenant.ID) key        { return key{partition(t, "D"), "CFG"} }
+func issuerKey(t tenant.ID) key        { return key{partition(t, "D"), "ISSUER"} }
 func tenantsPartition() string         { return partition(tenant.Deployment, "D") }
 func tenantListKey(t tenant.ID) key    { return key{tenantsPartition(), "TENANT#" + part(t.Tag())} }
 func authPartition(t tenant.ID) string { return partition(t, "AUTH") }

@@ -41,6 +41,7 @@ func makers() []maker {
 		{"tenantState", "vault", 1, func(p []string) key { return tenantStateKey(tenant.ID(p[0])) }},
 		{"list", "vault", 2, func(p []string) key { return listKey(tenant.ID(p[0]), connection.ID(p[1])) }},
 		{"tenant", "directory", 1, func(p []string) key { return tenantKey(tenant.ID(p[0])) }},
+		{"issuer", "directory", 1, func(p []string) key { return issuerKey(tenant.ID(p[0])) }},
 		{"tenantList", "directory", 1, func(p []string) key { return tenantListKey(tenant.ID(p[0])) }},
 		{"auth", "directory", 3, func(p []string) key { return authKey(tenant.ID(p[0]), p[1], p[2]) }},
 		{"scimUser", "directory", 2, func(p []string) key { return scimUserKey(tenant.ID(p[0]), p[1]) }},

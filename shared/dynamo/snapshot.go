@@ -29,7 +29,7 @@ func (db *DB) snapshot(ctx context.Context, s tenant.Scope, prefix string) (tool
 		return err
 	})
 	both.Go(func() (err error) {
-		snap.TenantClosed, snap.Suspended, err = db.gates(bctx, s)
+		snap.Gates, err = db.Gates(bctx, s)
 		return err
 	})
 	if err := both.Wait(); err != nil {

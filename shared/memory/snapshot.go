@@ -35,11 +35,26 @@ func (s *Store) snapshot(ctx context.Context, op string, scope tenant.Scope, con
 			}
 			snap.Connections = append(snap.Connections, h)
 		}
-		snap.Suspended = s.suspended[scope]
-		snap.TenantClosed, err = s.closed(scope.Tenant)
+		snap.Gates, err = s.gates(scope)
 		return err
 	})
 	return snap, err
+}
+
+// Gates reads tenant and principal state.
+func (s *Store) Gates(ctx context.Context, scope tenant.Scope) (g toolcall.Gates, err error) {
+	err = s.do(ctx, "Gates", func() (err error) {
+		g, err = s.gates(scope)
+		return err
+	})
+	return g, err
+}
+
+// gates is Gates for a caller that holds the lock.
+func (s *Store) gates(scope tenant.Scope) (g toolcall.Gates, err error) {
+	g.Suspended, g.Ended = s.suspended[scope], s.ended[scope]
+	g.TenantClosed, err = s.closed(scope.Tenant)
+	return g, err
 }
 
 var _ toolcall.State = (*Store)(nil)

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"behalf.dev/behalf/shared/authn"
 	"behalf.dev/behalf/shared/connection"
 	"behalf.dev/behalf/shared/fault"
 	"behalf.dev/behalf/shared/tenant"
@@ -37,6 +38,8 @@ type Store struct {
 	tenants     map[tenant.ID]row
 	deployed    map[tenant.ID]bool
 	suspended   map[tenant.Scope]bool
+	ended       map[tenant.Scope]authn.Ended
+	issuers     map[tenant.ID]row
 	keys        map[recordKey]row
 	records     map[tenant.ID][]row
 	recorded    map[idKey]bool
@@ -48,6 +51,7 @@ func New(now func() time.Time) *Store {
 	return &Store{now: now, connections: map[connection.Ref]row{}, listed: map[tenant.ID]map[connection.ID]connection.Ref{}, grants: map[grantKey]row{},
 		slots: map[slotKey]row{}, links: map[idKey]row{}, hashes: map[idKey]string{}, claims: map[claimKey]row{}, wrapped: map[wrappedKey]row{},
 		clients: map[clientKey]row{}, tenants: map[tenant.ID]row{}, deployed: map[tenant.ID]bool{}, suspended: map[tenant.Scope]bool{},
+		ended: map[tenant.Scope]authn.Ended{}, issuers: map[tenant.ID]row{},
 		keys: map[recordKey]row{}, records: map[tenant.ID][]row{}, recorded: map[idKey]bool{}, segments: map[tenant.ID][]row{}}
 }
 

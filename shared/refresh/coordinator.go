@@ -4,95 +4,26 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
-	"behalf.dev/behalf/shared/audit"
 	"behalf.dev/behalf/shared/catalog"
 	"behalf.dev/behalf/shared/connection"
 	"behalf.dev/behalf/shared/fault"
-	"behalf.dev/behalf/shared/secret"
-	"behalf.dev/behalf/shared/tenant"
 )
-
-// Connections is the store's view of connections.
-type Connections interface {
-	// Connection reads strongly; fault.NotFound.
-	Connection(ctx context.Context, ref connection.Ref) (connection.Connection, error)
-	// UpdateConnection writes what change makes of c, only if the stored version is still c's; otherwise it reads again
-	// and calls change again. change must be pure.
-	UpdateConnection(ctx context.Context, c connection.Connection, change func(connection.Connection) (connection.Connection, error)) (connection.Connection, error)
-}
-
-// Slots is the store's view of sealed tokens.
-type Slots interface {
-	// Slot reads the slot that generation g would live in, strongly; ok is false when it is empty.
-	Slot(ctx context.Context, ref connection.Ref, g uint64) (s connection.Slot, ok bool, err error)
-	// PutSlot writes s unless its slot holds a newer generation, or the same one under a newer fence: fault.Conflict.
-	PutSlot(ctx context.Context, ref connection.Ref, s connection.Slot) error
-}
-
-// Sealer opens and seals tokens.
-type Sealer interface {
-	Seal(ctx context.Context, b connection.Binding, s secret.Text) ([]byte, error)
-	Open(ctx context.Context, b connection.Binding, sealed []byte) (secret.Text, error)
-	Warm(ctx context.Context, t tenant.ID, purposes ...connection.Purpose) error
-}
-
-// Clients finds the OAuth client of a connection; fault.NotFound when it was removed.
-type Clients interface {
-	Client(ctx context.Context, owner tenant.ID, connector string) (connection.Client, error)
-}
-
-// Endpoint performs the refresh_token grant (RFC 6749, section 6). Any error is an *EndpointError.
-type Endpoint interface {
-	Refresh(ctx context.Context, c *catalog.Connector, client connection.Client, refreshToken secret.Text, metadata map[string]string) (connection.Tokens, error)
-}
-
-// EndpointError is a refresh that gave no tokens.
-type EndpointError struct {
-	// Outcome is the connector's reading of the provider's answer; its Kind is empty when there was no answer.
-	Outcome catalog.Outcome
-	// Sent tells that the request may have reached the provider.
-	Sent bool
-	Err  error
-}
-
-func (e *EndpointError) Error() string { return fmt.Sprintf("refresh at the provider: %v", e.Err) }
-
-// Unwrap gives the cause.
-func (e *EndpointError) Unwrap() error { return e.Err }
-
-// Events tells the adopter what happened to a connection.
-type Events interface {
-	ConnectionChanged(ctx context.Context, kind audit.Kind, c connection.Connection) error
-}
-
-// Deps is what a Coordinator works with. Store and vault carry the credentials of one tenant.
-type Deps struct {
-	Connections Connections
-	Slots       Slots
-	Sealer      Sealer
-	Clients     Clients
-	Endpoint    Endpoint
-	Recorder    audit.Recorder
-	Events      Events
-	Connector   func(id string) (*catalog.Connector, error)
-	Log         *slog.Logger
-	Now         func() time.Time
-	// Sleep waits or returns early with ctx's error.
-	Sleep func(ctx context.Context, d time.Duration) error
-	// Jitter returns a number in [0,1).
-	Jitter func() float64
-	// NewID makes ids for leases and audit records.
-	NewID func(prefix string) string
-}
 
 // Coordinator refreshes connections of one tenant.
 type Coordinator struct{ Deps }
 
 // New returns a Coordinator over d.
-func New(d Deps) *Coordinator { return &Coordinator{d} }
+func New(d Deps) *Coordinator {
+	if d.Keeper == nil {
+		d.Keeper = open{}
+	}
+	if d.Timeout == nil {
+		d.Timeout = context.WithTimeout
+	}
+	return &Coordinator{d}
+}
 
 // Refresh runs R0 to R8 for one connection. An error means that our side failed; what the provider did is in Result.
 func (c *Coordinator) Refresh(ctx context.Context, r connection.RefreshRequest) (connection.RefreshResult, error) {
@@ -107,6 +38,9 @@ func (c *Coordinator) Refresh(ctx context.Context, r connection.RefreshRequest) 
 		}
 		if res, done := c.settled(conn, r); done {
 			return res, nil
+		}
+		if pause := c.keptOff(conn, r); pause > 0 {
+			return c.putOff(ctx, conn, pause)
 		}
 		leased, mine, err := c.lease(ctx, conn)
 		if err != nil {
@@ -170,7 +104,8 @@ var (
 // lease is R1. mine is false when somebody else holds a live lease or moved the generation.
 func (c *Coordinator) lease(ctx context.Context, conn connection.Connection) (connection.Connection, bool, error) {
 	spec, err := c.Connector(conn.Connector)
-	if err != nil {
+	if err != nil { // it was uninstalled: the connection must not stand in the way of those behind it
+		_, _ = c.putOff(ctx, conn, absentPause)
 		return conn, false, err
 	}
 	owner, g := c.NewID("lease"), conn.Refresh.Generation
@@ -183,6 +118,10 @@ func (c *Coordinator) lease(ctx context.Context, conn connection.Connection) (co
 		}
 		if x.Status != connection.Active || x.Refresh.Generation != g || x.Refresh.LeaseOwner != "" && now.Before(x.Refresh.LeaseUntil) {
 			return x, errNotMine
+		}
+		if k := classOf(spec, x); k.rotation == catalog.RotationGrace && x.Refresh.LeaseOwner != "" && x.Refresh.IntentGeneration != g+1 {
+			// The holder before us vanished. It may have asked, and its tokens may be on their way through the queue.
+			x.Refresh.IntentGeneration, x.Refresh.IntentAt = g+1, x.Refresh.LeaseUntil.Add(-k.lease)
 		}
 		x.Refresh.Fence++
 		x.Refresh.LeaseOwner, x.Refresh.LeaseUntil = owner, now.Add(classOf(spec, x).lease)
@@ -210,12 +149,16 @@ func (c *Coordinator) lead(ctx context.Context, conn connection.Connection, r co
 	if ok {
 		return c.rollForward(ctx, j, next, r)
 	}
+	if left := c.patience(j); left > 0 {
+		return c.pause(ctx, j, left)
+	}
 	if err := c.prepare(ctx, &j); err != nil { // R3
 		return c.abandon(ctx, j, err)
 	}
 	if j.token.IsZero() {
 		return c.withoutToken(ctx, j, r)
 	}
+	c.guard(ctx, j)
 	if err := c.intend(ctx, &j); err != nil { // R4
 		return c.abandon(ctx, j, err)
 	}
@@ -226,31 +169,42 @@ func (c *Coordinator) lead(ctx context.Context, conn connection.Connection, r co
 	if failed != nil {
 		return c.fail(ctx, j, failed, r)
 	}
+	if reason := swapped(j, res.Facts); reason != "" {
+		return c.fail(ctx, j, refused(reason), r)
+	}
 	slot, err := c.shadow(ctx, j, res) // R6
 	if fault.Is(err, fault.Conflict) {
-		return c.overtaken(ctx, j.conn)
+		return c.overtaken(ctx, j.conn, &slot)
 	}
 	if err != nil {
 		return connection.RefreshResult{}, err
 	}
-	return c.flip(ctx, j, slot, r) // R7, R8
+	done, err := c.flip(ctx, j, slot, r) // R7, R8
+	if err == nil && done.Status == connection.RefreshRefreshed {
+		done.ExpiresAt = c.lifetime(ctx, j, slot, res.Access)
+	}
+	return done, err
 }
 
 // abandon gives the lease back after a failure before anything was sent, and returns err. If the lease is somebody
 // else's by now, that explains the failure, and the answer is how things stand.
 func (c *Coordinator) abandon(ctx context.Context, j job, err error) (connection.RefreshResult, error) {
 	if errors.Is(err, errNotMine) {
-		return c.overtaken(ctx, j.conn)
+		return c.overtaken(ctx, j.conn, nil)
 	}
 	_, uerr := c.Connections.UpdateConnection(context.WithoutCancel(ctx), j.conn, func(x connection.Connection) (connection.Connection, error) {
-		x, err := release(x, j.conn)
+		x, rerr := release(x, j.conn)
 		if !j.doubt { // an intent that was noted is void: nothing was sent
 			x.Refresh.IntentGeneration, x.Refresh.IntentAt = 0, time.Time{}
 		}
-		return x, err
+		if !fault.Is(err, fault.RateLimited) { // what fails each time must not stay at the head of what is due
+			x.Refresh.DueAt = c.Now().Add(backoff(x.Refresh.Fails, 0, c.Jitter()))
+			x.Refresh.Fails++
+		}
+		return x, rerr
 	})
 	if errors.Is(uerr, errNotMine) {
-		return c.overtaken(ctx, j.conn)
+		return c.overtaken(ctx, j.conn, nil)
 	}
 	if uerr != nil {
 		c.Log.WarnContext(ctx, "lease not given back; it ends by itself", "connection", j.conn.ID, "error", uerr)

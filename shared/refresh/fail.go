@@ -16,6 +16,23 @@ const (
 	ReasonRevokedByProvider = "revoked_by_provider"
 	ReasonOutcomeUnknown    = "refresh_outcome_unknown"
 	ReasonNoRefreshToken    = "no_refresh_token"
+	// ReasonAccountChanged and ReasonInstanceChanged: the provider answered a refresh with tokens of another account, or
+	// of another host than the one that was connected.
+	ReasonAccountChanged  = "account_changed"
+	ReasonInstanceChanged = "instance_changed"
+)
+
+// ReasonScopesNarrowed comes with a refresh that brought fewer permissions.
+const ReasonScopesNarrowed = "scopes_narrowed"
+
+// ReasonAwaitingRescue comes with a refresh that is put off because an earlier one may have brought tokens that are not
+// stored yet.
+const ReasonAwaitingRescue = "awaiting_rescue"
+
+// Events beside those that are also kinds of audit records.
+const (
+	EventDelayed        audit.Kind = "connection.refresh_delayed"
+	EventScopesNarrowed audit.Kind = "connection.scopes_narrowed"
 )
 
 // configPause is how long to leave a provider alone that says that our client is misconfigured.
@@ -25,8 +42,7 @@ const configPause = 5 * time.Minute
 // refused stays in use until its end; then only a person can help.
 func (c *Coordinator) withoutToken(ctx context.Context, j job, r connection.RefreshRequest) (connection.RefreshResult, error) {
 	if !j.conn.Usable(c.Now()) || r.Rejected == j.conn.Refresh.Generation {
-		none := errors.New("the provider gave no refresh token")
-		return c.fail(ctx, j, &EndpointError{Outcome: catalog.Outcome{Kind: catalog.OutcomeDead, Reason: ReasonNoRefreshToken}, Err: none}, r)
+		return c.fail(ctx, j, &EndpointError{Outcome: catalog.Outcome{Kind: catalog.OutcomeDead, Reason: ReasonNoRefreshToken}, Err: errors.New("the provider gave no refresh token")}, r)
 	}
 	kept, err := c.Connections.UpdateConnection(ctx, j.conn, func(x connection.Connection) (connection.Connection, error) {
 		x, err := release(x, j.conn)
@@ -34,7 +50,7 @@ func (c *Coordinator) withoutToken(ctx context.Context, j job, r connection.Refr
 		return x, err
 	})
 	if errors.Is(err, errNotMine) {
-		return c.overtaken(ctx, j.conn)
+		return c.overtaken(ctx, j.conn, nil)
 	}
 	if err != nil {
 		return connection.RefreshResult{}, err
@@ -66,7 +82,7 @@ func (c *Coordinator) fail(ctx context.Context, j job, failed *EndpointError, r 
 		return x.RequireReauthorization(reason, c.Now()), nil
 	})
 	if errors.Is(err, errNotMine) {
-		return c.overtaken(ctx, j.conn)
+		return c.overtaken(ctx, j.conn, nil)
 	}
 	if err != nil {
 		return connection.RefreshResult{}, err
@@ -79,8 +95,8 @@ func (c *Coordinator) fail(ctx context.Context, j job, failed *EndpointError, r 
 // deathOf says why the grant is dead, or "" when it is not.
 func deathOf(j job, failed *EndpointError) string {
 	switch {
-	case failed.Outcome.Kind == catalog.OutcomeDead && failed.Outcome.Reason == ReasonNoRefreshToken:
-		return ReasonNoRefreshToken
+	case failed.Outcome.Kind == catalog.OutcomeDead && ours(failed.Outcome.Reason):
+		return failed.Outcome.Reason
 	case failed.Outcome.Kind == catalog.OutcomeDead && j.doubt:
 		return ReasonOutcomeUnknown // the token was refused after a refresh whose answer nobody saw
 	case failed.Outcome.Kind == catalog.OutcomeDead:
@@ -91,12 +107,25 @@ func deathOf(j job, failed *EndpointError) string {
 	return ""
 }
 
+// ours reports that a reason is our own finding, not the provider's word.
+func ours(reason string) bool {
+	return reason == ReasonNoRefreshToken || reason == ReasonAccountChanged || reason == ReasonInstanceChanged
+}
+
+func refused(reason string) *EndpointError {
+	return &EndpointError{Outcome: catalog.Outcome{Kind: catalog.OutcomeDead, Reason: reason}, Sent: true, Err: errors.New("the new tokens are somebody else's")}
+}
+
 // unknown reports that the provider may have refreshed and nobody knows.
 func unknown(failed *EndpointError) bool { return failed.Sent && failed.Outcome.Kind == "" }
 
 // delay notes the failure and gives the lease back; the live access token stays in use meanwhile.
 func (c *Coordinator) delay(ctx context.Context, j job, failed *EndpointError) (connection.RefreshResult, error) {
-	pause := backoff(j.conn.Refresh.Fails, failed.Outcome.RetryAfter, c.Jitter())
+	fails := j.conn.Refresh.Fails
+	if j.class.rotation == catalog.RotationGrace && (j.doubt || unknown(failed)) {
+		fails = 0 // the token just used works for the grace period only
+	}
+	pause := backoff(fails, failed.Outcome.RetryAfter, c.Jitter())
 	reason := failed.Outcome.Reason
 	if failed.Outcome.Kind == catalog.OutcomeConfig {
 		pause = max(pause, configPause)
@@ -115,12 +144,18 @@ func (c *Coordinator) delay(ctx context.Context, j job, failed *EndpointError) (
 		return c.remember(x, j, failed), nil
 	})
 	if errors.Is(err, errNotMine) {
-		return c.overtaken(ctx, j.conn)
+		return c.overtaken(ctx, j.conn, nil)
 	}
 	if err != nil {
 		return connection.RefreshResult{}, err
 	}
 	c.Log.WarnContext(ctx, "refresh delayed", "connection", j.conn.ID, "reason", reason, "fails", after.Refresh.Fails, "error", failed.Err)
+	c.again(ctx, j.conn.Ref, pause)
+	if after.Refresh.Fails == 1 { // once per row of failures
+		told := after
+		told.Reason = reason
+		c.publish(ctx, EventDelayed, told)
+	}
 	return connection.RefreshResult{Status: connection.RefreshDelayed, Generation: after.Refresh.Generation, ExpiresAt: after.ExpiresAt, Reason: reason, RetryAfter: pause}, nil
 }
 
@@ -131,7 +166,8 @@ func (c *Coordinator) remember(x connection.Connection, j job, failed *EndpointE
 	case j.class.rotation == catalog.RotationStatic || !j.doubt && !unknown(failed):
 		x.Refresh.IntentGeneration, x.Refresh.IntentAt = 0, time.Time{}
 	case x.Refresh.IntentGeneration != x.Refresh.Generation+1:
-		x.Refresh.IntentGeneration, x.Refresh.IntentAt = x.Refresh.Generation+1, c.Now()
+		// The token may have been used since the lease began; a grace period counts from there.
+		x.Refresh.IntentGeneration, x.Refresh.IntentAt = x.Refresh.Generation+1, j.conn.Refresh.LeaseUntil.Add(-j.class.lease)
 	}
 	return x
 }

@@ -205,7 +205,7 @@ func wake(t *testing.T, class, frozen, step string, kills bool) {
 		}).run(connection.RefreshRequest{})
 	}()
 	<-sleeping
-	time.Sleep(2 * time.Minute) // the lease is over
+	time.Sleep(6 * time.Minute) // the lease is over
 	once := false
 	_, err := w.worker(func(at string) error {
 		if at == step && !once {
@@ -252,7 +252,7 @@ func TestRefresh_RefusedBecauseOfALateHolder_ItsTokensAreUsed(t *testing.T) {
 			}).run(connection.RefreshRequest{})
 		}()
 		<-sleeping
-		time.Sleep(2 * time.Minute)
+		time.Sleep(6 * time.Minute)
 		res, err := w.worker(func(at string) error {
 			if at == "call 1" {
 				close(woken)
@@ -316,7 +316,7 @@ func TestRefresh_FailureBeforeTheCall_KeepsTheDoubt(t *testing.T) {
 			in(t, func(t *testing.T) {
 				w := newWorld(t, strict)
 				_, _ = w.worker(dieAt("call 1/after")).run(connection.RefreshRequest{})
-				time.Sleep(2 * time.Minute)
+				time.Sleep(6 * time.Minute)
 				if _, err := w.worker(failAt(step)).run(connection.RefreshRequest{}); !errors.Is(err, errStore) {
 					t.Errorf("the second holder gets %v", err)
 				}
@@ -336,7 +336,7 @@ func TestRefresh_InheritedDoubt_OneRequestOnly(t *testing.T) {
 		w := newWorld(t, strict)
 		w.provider.act = on(swallow, 1, 2, 3)
 		_, _ = w.worker(dieAt("call 1")).run(connection.RefreshRequest{}) // whether it asked, nobody knows
-		time.Sleep(2 * time.Minute)
+		time.Sleep(6 * time.Minute)
 		calls := w.provider.calls
 		res, err := w.worker(nil).run(connection.RefreshRequest{})
 		w.want(res, err, connection.RefreshNeedsReauth, refresh.ReasonOutcomeUnknown)

@@ -28,7 +28,9 @@ type provider struct {
 	gone          bool
 	scopes        []string
 	noToken       bool
-	flights       []*flight
+	// metadata comes with each token.
+	metadata map[string]string
+	flights  []*flight
 }
 
 // flight is one request at the provider.
@@ -97,7 +99,7 @@ func (p *provider) rotate(token string) (connection.Tokens, error) {
 		return connection.Tokens{}, answer(catalog.OutcomeDead, "invalid_grant")
 	}
 	p.issued++
-	t := connection.Tokens{Access: secret.FromString(fmt.Sprintf("at%d", p.issued)), Facts: connection.TokenFacts{ExpiresAt: time.Now().Add(life), Scopes: p.scopes}}
+	t := connection.Tokens{Access: secret.FromString(fmt.Sprintf("at%d", p.issued)), Facts: connection.TokenFacts{ExpiresAt: time.Now().Add(life), Scopes: p.scopes, Metadata: p.metadata}}
 	if p.rotation.Class == catalog.RotationStatic || p.noToken {
 		return t, nil
 	}

@@ -30,7 +30,7 @@ func (w *world) settle() connection.RefreshResult {
 		case err != nil:
 		case res.Status == connection.RefreshRefreshed, res.Status == connection.RefreshNeedsReauth, res.Status == connection.RefreshUnavailable:
 			return res
-		case res.Status == connection.RefreshFresh && w.current().Refresh.Fails == 0:
+		case res.Status == connection.RefreshFresh && w.current().Refresh.Fails == 0 && w.current().Refresh.NextTry.IsZero():
 			return res
 		}
 		time.Sleep(4 * time.Second)

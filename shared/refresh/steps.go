@@ -2,9 +2,6 @@ package refresh
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"maps"
 	"time"
 
 	"behalf.dev/behalf/shared/audit"
@@ -53,12 +50,21 @@ func (c *Coordinator) covered(j job) bool {
 // shadowed is R2: the slot of the next generation, if a holder before us wrote it and did not get to the flip.
 func (c *Coordinator) shadowed(ctx context.Context, conn connection.Connection) (connection.Slot, bool, error) {
 	next, ok, err := c.Slots.Slot(ctx, conn.Ref, conn.Refresh.Generation+1)
-	return next, ok && next.Generation == conn.Refresh.Generation+1, err
+	return next, ok && next.Generation == conn.Refresh.Generation+1 && next.Access != nil, err // nil is an erased one
 }
 
 // rollForward makes a shadow current without asking the provider. It may be old: a token that died meanwhile is
-// refreshed in its turn.
+// refreshed in its turn. First the shadow is put under our fence: a holder between its writer and us may still wake up, and
+// its write under a fence of its own would change a generation that is current by then.
 func (c *Coordinator) rollForward(ctx context.Context, j job, s connection.Slot, r connection.RefreshRequest) (connection.RefreshResult, error) {
+	s.Fence = j.conn.Refresh.Fence
+	err := c.Slots.PutSlot(ctx, j.conn.Ref, s)
+	if fault.Is(err, fault.Conflict) {
+		return c.overtaken(ctx, j.conn, nil)
+	}
+	if err != nil {
+		return c.abandon(ctx, j, err)
+	}
 	res, err := c.flip(ctx, j, s, r)
 	if err == nil && res.Status == connection.RefreshRefreshed && !res.ExpiresAt.IsZero() && !c.Now().Before(res.ExpiresAt) {
 		return c.Refresh(ctx, connection.RefreshRequest{Ref: r.Ref, Wait: r.Wait, By: r.By})
@@ -121,13 +127,15 @@ func (c *Coordinator) call(ctx context.Context, j *job) (connection.Tokens, *End
 	// The caller going away must not cut off an answer that holds the only copy of a token.
 	detached := context.WithoutCancel(ctx)
 	for try := 0; ; try++ {
-		once, cancel := context.WithTimeout(detached, j.class.timeout)
+		once, cancel := c.Timeout(detached, j.class.timeout)
 		res, err := c.Endpoint.Refresh(once, j.spec, j.client, j.token, j.conn.Metadata)
 		cancel()
 		if err == nil {
+			c.Keeper.Report(j.conn.Ref, nil)
 			return res, nil
 		}
 		failed := unclassified(err)
+		c.Keeper.Report(j.conn.Ref, failed)
 		if failed.Outcome.Kind != "" || !failed.Sent || try >= j.class.again || !c.mayRepeat(ctx, j) {
 			return connection.Tokens{}, failed
 		}
@@ -169,90 +177,7 @@ func (c *Coordinator) shadow(ctx context.Context, j job, res connection.Tokens) 
 	if s.Refresh, err = c.Sealer.Seal(ctx, j.conn.Ref.Binding(connection.RefreshToken, s.Generation), refreshToken); err != nil {
 		return s, err
 	}
-	for pause := 50 * time.Millisecond; ; pause *= 2 {
-		err = c.Slots.PutSlot(ctx, j.conn.Ref, s)
-		if err == nil || fault.Is(err, fault.Conflict) || c.Now().Add(pause).After(j.conn.Refresh.LeaseUntil) {
-			break
-		}
-		c.Log.ErrorContext(ctx, "new tokens not stored yet", "connection", j.conn.ID, "error", err)
-		if serr := c.Sleep(ctx, pause); serr != nil {
-			break
-		}
-	}
-	if err != nil {
-		return s, fmt.Errorf("store generation %d of %s: %w", s.Generation, j.conn.ID, err)
-	}
-	return s, nil
-}
-
-// flipTries is how often a flip whose outcome is unknown is tried.
-const flipTries = 3
-
-// flip is R7 and R8: make the slot's generation the current one.
-func (c *Coordinator) flip(ctx context.Context, j job, s connection.Slot, r connection.RefreshRequest) (connection.RefreshResult, error) {
-	ctx = context.WithoutCancel(ctx)
-	for try := 1; ; try++ {
-		done, err := c.Connections.UpdateConnection(ctx, j.conn, func(x connection.Connection) (connection.Connection, error) {
-			switch {
-			case x.Refresh.Fence != j.conn.Refresh.Fence:
-				return x, errNotMine
-			case x.Refresh.Generation == s.Generation: // only we write generations under this fence
-				return x, errDone
-			}
-			return c.advance(x, j.spec, s), nil
-		})
-		if errors.Is(err, errNotMine) {
-			return c.overtaken(ctx, j.conn)
-		}
-		if err == nil || errors.Is(err, errDone) {
-			c.tell(ctx, audit.ConnectionRefreshed, done, r, "succeeded", "")
-			return connection.RefreshResult{Status: connection.RefreshRefreshed, Generation: done.Refresh.Generation, ExpiresAt: done.ExpiresAt}, nil
-		}
-		if try < flipTries {
-			c.Log.WarnContext(ctx, "new tokens not made current yet", "connection", j.conn.ID, "error", err)
-			if serr := c.Sleep(ctx, time.Duration(try)*100*time.Millisecond); serr == nil {
-				continue
-			}
-		}
-		return connection.RefreshResult{}, fmt.Errorf("make generation %d of %s current: %w", s.Generation, j.conn.ID, err)
-	}
-}
-
-// advance makes the slot's generation current on x.
-func (c *Coordinator) advance(x connection.Connection, spec *catalog.Connector, s connection.Slot) connection.Connection {
-	now := c.Now()
-	x.ExpiresAt, x.RefreshedAt, x.Updated = s.Facts.ExpiresAt, now, now
-	if !s.Facts.RefreshExpiresAt.IsZero() {
-		x.RefreshExpiresAt = s.Facts.RefreshExpiresAt
-	}
-	if s.Facts.Scopes != nil {
-		x.Scopes = s.Facts.Scopes
-	}
-	if len(s.Facts.Metadata) > 0 {
-		merged := maps.Clone(x.Metadata)
-		if merged == nil {
-			merged = map[string]string{}
-		}
-		maps.Copy(merged, s.Facts.Metadata)
-		x.Metadata = merged
-	}
-	x.Refresh = connection.RefreshState{Generation: s.Generation, Fence: x.Refresh.Fence, Rotates: x.Refresh.Rotates || s.Facts.Rotated,
-		DueAt: connection.DueAt(now, x.ExpiresAt, time.Duration(spec.Rotation.KeepAliveSeconds)*time.Second, c.Jitter())}
-	return x
-}
-
-// overtaken answers for a refresher whose fence is no longer the newest: somebody else stored a generation, or the
-// connection was revoked or connected anew meanwhile. The tokens just received belong to nobody; the slot they were
-// written to is overwritten by the next generation, and a revocation erases both slots.
-func (c *Coordinator) overtaken(ctx context.Context, conn connection.Connection) (connection.RefreshResult, error) {
-	now, err := c.Connections.Connection(context.WithoutCancel(ctx), conn.Ref)
-	if err != nil {
-		return connection.RefreshResult{}, err
-	}
-	if res, done := c.settled(now, connection.RefreshRequest{Ref: conn.Ref}); done {
-		return res, nil
-	}
-	return busy(now), nil
+	return s, c.store(ctx, j, s)
 }
 
 // tell writes the audit record and the event. Neither undoes a refresh that happened, so failures are logged.
@@ -262,6 +187,10 @@ func (c *Coordinator) tell(ctx context.Context, kind audit.Kind, conn connection
 	if err != nil {
 		c.Log.ErrorContext(ctx, "refresh not audited", "connection", conn.ID, "error", err)
 	}
+	c.publish(ctx, kind, conn)
+}
+
+func (c *Coordinator) publish(ctx context.Context, kind audit.Kind, conn connection.Connection) {
 	if err := c.Events.ConnectionChanged(ctx, kind, conn); err != nil {
 		c.Log.ErrorContext(ctx, "event not published", "connection", conn.ID, "kind", kind, "error", err)
 	}

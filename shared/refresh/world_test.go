@@ -54,6 +54,10 @@ type world struct {
 	mu     sync.Mutex // guards what follows, and the provider
 	ids    int
 	events []audit.Kind
+	// queued is what the queue holds; rescued are the tokens in it. retired are those revoked at the provider.
+	queued  []time.Duration
+	rescued []connection.Slot
+	retired []connection.Slot
 	// revoked is set once the connection was seen revoked.
 	revoked bool
 }
@@ -90,7 +94,7 @@ func (w *world) connect(id connection.GrantID) {
 	c := w.current()
 	access, token := w.provider.consent()
 	g := connection.Grant{ID: id, ScopesGranted: []string{"items", "more"}}
-	next, err := c.Activate(connection.Activated{Grant: g, ExpiresAt: time.Now().Add(life), DueAt: time.Now().Add(life - 5*time.Minute), Metadata: map[string]string{"k": "v"}}, time.Now())
+	next, err := c.Activate(connection.Activated{Grant: g, ExpiresAt: time.Now().Add(life), DueAt: time.Now().Add(life - 5*time.Minute), Metadata: map[string]string{"k": "v", "user_id": "u1"}}, time.Now())
 	w.must(err)
 	gen := next.Refresh.Generation
 	w.must(w.store.Activate(context.Background(), next, connection.Slot{Generation: gen, Fence: next.Refresh.Fence, Access: seal(w.ref.Binding(connection.AccessToken, gen), access),
@@ -259,6 +263,32 @@ func (k *worker) ConnectionChanged(_ context.Context, kind audit.Kind, _ connect
 	return nil
 }
 
+func (k *worker) Again(_ context.Context, _ connection.Ref, after time.Duration) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.queued = append(k.queued, after)
+	return nil
+}
+
+func (k *worker) Rescue(_ context.Context, _ connection.Ref, s connection.Slot) error {
+	if k.dead {
+		return errCrashed
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.rescued = append(k.rescued, s)
+	return nil
+}
+
+func (k *worker) Retire(_ context.Context, _ connection.Connection, s connection.Slot) error {
+	return k.step("retire", func() error {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		k.retired = append(k.retired, s)
+		return nil
+	})
+}
+
 func (k *worker) sleep(ctx context.Context, d time.Duration) error {
 	if k.dead {
 		return errCrashed
@@ -272,7 +302,7 @@ func (k *worker) sleep(ctx context.Context, d time.Duration) error {
 }
 
 func (k *worker) coordinator() *refresh.Coordinator {
-	return refresh.New(refresh.Deps{Connections: k, Slots: k, Sealer: k.sealer, Clients: k, Endpoint: k, Recorder: k, Events: k,
+	return refresh.New(refresh.Deps{Connections: k, Slots: k, Sealer: k.sealer, Clients: k, Endpoint: k, Recorder: k, Events: k, Queue: k, Retirer: k,
 		Connector: func(string) (*catalog.Connector, error) { return k.spec, nil }, Log: slog.New(slog.DiscardHandler), Now: time.Now, Sleep: k.sleep,
 		Jitter: func() float64 { return 0.5 }, NewID: k.newID})
 }

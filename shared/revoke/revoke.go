@@ -107,7 +107,10 @@ func (r *Revoker) Finish(ctx context.Context, ref connection.Ref, last bool) (co
 	if c.Revocation.Erased {
 		return c, nil
 	}
-	provider, answer, err := r.tell(ctx, c)
+	provider, answer, told, err := r.tell(ctx, c)
+	if err == nil { // a refresh under way may have stored its tokens while we spoke
+		provider, answer, err = r.latecomer(ctx, c, told, provider, answer)
+	}
 	if err != nil && !last {
 		return r.postpone(ctx, c, err)
 	}
@@ -160,21 +163,70 @@ func (r *Revoker) report(ctx context.Context, c connection.Connection) error {
 	return nil
 }
 
-// tell makes the revocation request. It returns how the provider answered, or an error worth a retry.
-func (r *Revoker) tell(ctx context.Context, c connection.Connection) (provider, answer string, err error) {
+// tell makes the revocation requests: first about the tokens of a refresh that stored them and did not get to make them
+// current, then about the current ones. It returns how the provider answered about the newest, and their generation; or
+// an error worth a retry.
+func (r *Revoker) tell(ctx context.Context, c connection.Connection) (provider, answer string, newest uint64, err error) {
+	provider = Nothing
+	for _, g := range []uint64{c.Refresh.Generation + 1, c.Refresh.Generation} {
+		slot, ok, err := r.Slots.Slot(ctx, c.Ref, g)
+		if err != nil {
+			return "", "", 0, err
+		}
+		if !ok || slot.Generation != g || slot.Access == nil {
+			continue
+		}
+		if newest > 0 && !slot.Facts.ExpiresAt.IsZero() && !r.Now().Before(slot.Facts.ExpiresAt) {
+			continue // dead by itself, and some providers let only a live token end itself
+		}
+		p, a, err := r.about(ctx, c, slot)
+		if err != nil {
+			return "", "", 0, err
+		}
+		if newest == 0 {
+			provider, answer, newest = p, a, g
+		}
+	}
+	return provider, answer, newest, nil
+}
+
+// latecomer tells the provider about tokens that appeared after told was.
+func (r *Revoker) latecomer(ctx context.Context, c connection.Connection, told uint64, provider, answer string) (string, string, error) {
+	next := c.Refresh.Generation + 1
+	if told == next {
+		return provider, answer, nil
+	}
+	slot, ok, err := r.Slots.Slot(ctx, c.Ref, next)
+	if err != nil || !ok || slot.Generation != next || slot.Access == nil {
+		return provider, answer, err
+	}
+	return r.about(ctx, c, slot)
+}
+
+// Retire tells the provider about tokens that a refresh got for a connection that is revoked by now; they are nowhere
+// else. An error is worth a retry.
+func (r *Revoker) Retire(ctx context.Context, c connection.Connection, slot connection.Slot) error {
+	if c.Status != connection.Revoked {
+		return fault.New(fault.Conflict, "connection %s is %s, not revoked", c.ID, c.Status)
+	}
+	if slot.Access == nil {
+		return nil
+	}
+	provider, answer, err := r.about(ctx, c, slot)
+	if err == nil {
+		r.Log.InfoContext(ctx, "tokens that came after the revocation", "connection", c.ID, "provider", provider, "answer", answer)
+	}
+	return err
+}
+
+// about makes one revocation request.
+func (r *Revoker) about(ctx context.Context, c connection.Connection, slot connection.Slot) (provider, answer string, err error) {
 	spec, err := r.Connector(c.Connector)
 	if fault.Is(err, fault.NotFound) {
 		return Unsupported, "the connector is no longer installed", nil
 	}
 	if err != nil {
 		return "", "", err
-	}
-	slot, ok, err := r.Slots.Slot(ctx, c.Ref, c.Refresh.Generation)
-	if err != nil {
-		return "", "", err
-	}
-	if !ok || slot.Access == nil {
-		return Nothing, "", nil
 	}
 	client, err := r.Clients.Client(ctx, c.ClientOwner, c.Connector)
 	if err != nil && !fault.Is(err, fault.NotFound) {

@@ -39,6 +39,8 @@ type Store interface {
 	Trail
 	Tenants
 	Suspender
+	Sessions
+	Issuers
 	KeyRecords
 	Shredder
 }
@@ -71,6 +73,19 @@ type Tenants interface {
 // Suspender suspends and restores principals.
 type Suspender interface {
 	SetSuspended(ctx context.Context, s tenant.Scope, suspended bool, reason string) (changed bool, err error)
+}
+
+// Sessions ends sessions before their time.
+type Sessions interface {
+	EndSession(ctx context.Context, s tenant.Scope, session string, now time.Time) error
+	Gates(ctx context.Context, s tenant.Scope) (toolcall.Gates, error)
+}
+
+// Issuers keeps the OpenID providers of tenants.
+type Issuers interface {
+	Issuer(ctx context.Context, t tenant.ID) (authn.Issuer, error)
+	PutIssuer(ctx context.Context, t tenant.ID, x authn.Issuer) error
+	DeleteIssuer(ctx context.Context, t tenant.ID) error
 }
 
 // KeyRecords keeps API keys and SCIM tokens.

@@ -9,7 +9,7 @@
 //	 7 intent record             durable before anything is sent; without it nothing is sent
 //	 8 build the request         the input can fill values, never choose the host or leave the path
 //	 9 call                      through egress
-//	10 classify                  by the connector's rules; an expired token means one refresh and one more try
+//	10 classify                  by the connector's rules; a token that is not accepted means one refresh and one more try
 //	11 scan and shape            the injected token never comes back
 //	12 outcome record
 //

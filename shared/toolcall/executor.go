@@ -25,10 +25,17 @@ type Held struct {
 	Slot connection.Slot
 }
 
-// Snapshot is what step 1 reads, all strongly.
-type Snapshot struct {
+// Gates is whether anything may be done for a principal at all, read strongly.
+type Gates struct {
 	// TenantClosed tells that the tenant was deleted; Suspended that the directory suspended the principal.
 	TenantClosed, Suspended bool
+	// Ended are the principal's sessions that were ended before their time.
+	Ended authn.Ended
+}
+
+// Snapshot is what step 1 reads, all strongly.
+type Snapshot struct {
+	Gates
 	// Connections are those of the principal at the connector, in any status, oldest first.
 	Connections []Held
 }
@@ -175,7 +182,7 @@ func (e *Executor) admit(ctx context.Context, r *run) error {
 	if err != nil {
 		return err
 	}
-	if err := e.mayAct(snap); err != nil {
+	if err := snap.Admit(r.session); err != nil {
 		return err
 	}
 	if r.held, err = e.choose(r, snap.Connections); err != nil {
@@ -187,12 +194,15 @@ func (e *Executor) admit(ctx context.Context, r *run) error {
 	return nil
 }
 
-func (e *Executor) mayAct(s Snapshot) error {
-	if s.TenantClosed {
+// Admit refuses a session whose tenant, principal or self was ended since its token was signed: fault.Revoked.
+func (g Gates) Admit(s authn.Session) error {
+	switch {
+	case g.TenantClosed:
 		return fault.New(fault.Revoked, "the tenant was deleted").With("reason", "tenant_deleted")
-	}
-	if s.Suspended {
+	case g.Suspended:
 		return fault.New(fault.Revoked, "the directory deprovisioned this principal; nothing may be done on its behalf").With("reason", "principal_suspended")
+	case g.Ended.Has(s):
+		return fault.New(fault.Revoked, "this session, or one that it was made from, was ended; create a new one with POST /v1/sessions").With("reason", "session_revoked")
 	}
 	return nil
 }

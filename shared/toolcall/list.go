@@ -18,7 +18,7 @@ func (e *Executor) List(ctx context.Context, s authn.Session, query string) ([]*
 	if err != nil {
 		return nil, err
 	}
-	if err := e.mayAct(snap); err != nil {
+	if err := snap.Admit(s); err != nil {
 		return nil, err
 	}
 	granted := map[string][]string{}

@@ -1,0 +1,139 @@
+package dynamo
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"behalf.dev/behalf/shared/authn"
+	"behalf.dev/behalf/shared/fault"
+	"behalf.dev/behalf/shared/tenant"
+	"behalf.dev/behalf/shared/toolcall"
+)
+
+// principalState is the row that step 1 of every execution reads. Ended sessions are in it and not in rows of their own,
+// so that asking for a session and all its parents costs nothing on top, and needs no permission more.
+type principalState struct {
+	Suspended bool   `json:"suspended"`
+	Reason    string `json:"reason,omitempty"`
+	// Epoch counts suspensions.
+	Epoch uint64      `json:"epoch"`
+	Ended authn.Ended `json:"ended,omitzero"`
+}
+
+// SetSuspended suspends or restores a principal; changed tells whether it was otherwise before. Principals that never
+// connected anything get their row too, so that a later connection meets it.
+func (db *DB) SetSuspended(ctx context.Context, s tenant.Scope, suspended bool, reason string) (changed bool, err error) {
+	return db.changeState(ctx, s, func(st *principalState) bool {
+		if st.Suspended == suspended {
+			return false
+		}
+		st.Suspended, st.Reason = suspended, reason
+		if suspended {
+			st.Epoch++
+		}
+		return true
+	})
+}
+
+// EndSession ends a session of a principal, and with it every session narrowed from it. Ending one that does not exist or
+// has ended is no error: sessions are not stored.
+func (db *DB) EndSession(ctx context.Context, s tenant.Scope, session string, now time.Time) error {
+	_, err := db.changeState(ctx, s, func(st *principalState) bool {
+		st.Ended = st.Ended.With(session, now)
+		return true
+	})
+	return err
+}
+
+// changeState changes a principal's row; change reports whether there is anything to write.
+func (db *DB) changeState(ctx context.Context, s tenant.Scope, change func(*principalState) bool) (changed bool, err error) {
+	k := principalStateKey(s)
+	for range maxRaces {
+		i, err := db.get(ctx, db.names.Vault, k)
+		if err != nil {
+			return false, err
+		}
+		var st principalState
+		if i != nil {
+			if err := decode(i, &st); err != nil {
+				return false, err
+			}
+		}
+		if !change(&st) {
+			return false, nil
+		}
+		old := number(i, attrVersion)
+		doc, err := document(k, old+1, st)
+		if err != nil {
+			return false, err
+		}
+		if _, err = db.put(ctx, db.names.Vault, doc, old); err == nil {
+			return true, nil
+		} else if !errors.Is(err, errLost) {
+			return false, err
+		}
+	}
+	return false, fault.New(fault.RateLimited, "the principal's state changes too often; try again")
+}
+
+// tenantState is what every execution reads about the tenant.
+type tenantState struct {
+	Closed bool `json:"closed"`
+}
+
+// Gates reads tenant and principal state in one strong request. A tenant without a state row does not exist: closed.
+func (db *DB) Gates(ctx context.Context, s tenant.Scope) (toolcall.Gates, error) {
+	items, err := db.batchGet(ctx, db.names.Vault, []item{tenantStateKey(s.Tenant).item(), principalStateKey(s).item()})
+	if err != nil {
+		return shut(), err
+	}
+	return readGates(items)
+}
+
+// shut is the state that admits nobody.
+func shut() toolcall.Gates { return toolcall.Gates{TenantClosed: true, Suspended: true} }
+
+// readGates reads state rows. What cannot be read counts as closed and suspended.
+func readGates(items []item) (toolcall.Gates, error) {
+	g := toolcall.Gates{TenantClosed: true}
+	for _, i := range items {
+		switch text(i, attrSK) {
+		case "STATE":
+			var st tenantState
+			if err := decode(i, &st); err != nil {
+				return shut(), err
+			}
+			g.TenantClosed = st.Closed
+		case "A":
+			var st principalState
+			if err := decode(i, &st); err != nil {
+				return shut(), err
+			}
+			g.Suspended, g.Ended = st.Suspended, st.Ended
+		}
+	}
+	return g, nil
+}
+
+// Suspended reports whether the directory suspended the principal; fault.NotFound when the tenant does not exist or was
+// deleted.
+func (db *DB) Suspended(ctx context.Context, s tenant.Scope) (bool, error) {
+	var items []item
+	// Two reads, not Gates' one batch: the connect role may read both rows, but by different statements, and IAM wants
+	// one statement to cover all keys of a batch.
+	for _, k := range []key{tenantStateKey(s.Tenant), principalStateKey(s)} {
+		i, err := db.get(ctx, db.names.Vault, k)
+		if err != nil {
+			return true, err
+		}
+		if i != nil {
+			items = append(items, i)
+		}
+	}
+	g, err := readGates(items)
+	if err == nil && g.TenantClosed {
+		err = noTenant(s.Tenant)
+	}
+	return g.Suspended, err
+}
