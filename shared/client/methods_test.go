@@ -4,12 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"reflect"
 	"testing"
 	"time"
 
 	"behalf.dev/behalf/shared/apigw"
-	"behalf.dev/behalf/shared/audit"
 	"behalf.dev/behalf/shared/client"
 	"behalf.dev/behalf/shared/secret"
 	"behalf.dev/behalf/shared/secret/reveal"
@@ -164,23 +162,4 @@ func canonical(t *testing.T, v any) []byte {
 		t.Fatal(err)
 	}
 	return b
-}
-
-// The chain's hashes are over JSON, so the client's records must encode as the API's own do: same members, same order.
-func TestAuditRecord_Encodes_AsTheAPIs(t *testing.T) {
-	t.Parallel()
-	for _, pair := range [][2]reflect.Type{
-		{reflect.TypeFor[client.AuditRecord](), reflect.TypeFor[audit.Record]()}, {reflect.TypeFor[client.Segment](), reflect.TypeFor[audit.Segment]()},
-		{reflect.TypeFor[client.SealedRecord](), reflect.TypeFor[audit.Sealed]()},
-	} {
-		a, b := pair[0], pair[1]
-		if a.NumField() != b.NumField() {
-			t.Fatalf("%s has %d fields, %s has %d", a, a.NumField(), b, b.NumField())
-		}
-		for i := range a.NumField() {
-			if a.Field(i).Tag.Get("json") != b.Field(i).Tag.Get("json") || a.Field(i).Type.Kind() != b.Field(i).Type.Kind() {
-				t.Errorf("field %d: %v, want %v", i, a.Field(i), b.Field(i))
-			}
-		}
-	}
 }

@@ -133,7 +133,11 @@ func (c *Coordinator) lifetime(ctx context.Context, j job, s connection.Slot, ac
 		c.Log.WarnContext(ctx, "lifetime not known; the declared one counts", "connection", j.conn.ID, "error", err)
 		return s.Facts.ExpiresAt
 	}
-	_, err = c.Connections.UpdateConnection(once, j.conn, func(x connection.Connection) (connection.Connection, error) {
+	flipped, err := c.Connections.Connection(once, j.conn.Ref) // an update begins with what it is given, and that is old
+	if err != nil {
+		return s.Facts.ExpiresAt
+	}
+	_, err = c.Connections.UpdateConnection(once, flipped, func(x connection.Connection) (connection.Connection, error) {
 		if x.Status != connection.Active || x.Refresh.Generation != s.Generation || x.ExpiresAt.Equal(at) {
 			return x, errDone
 		}

@@ -1,12 +1,16 @@
 package refresh_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
 
+	"behalf.dev/behalf/shared/catalog"
 	"behalf.dev/behalf/shared/connection"
 	"behalf.dev/behalf/shared/refresh"
+	"behalf.dev/behalf/shared/secret"
+	"behalf.dev/behalf/shared/secret/reveal"
 )
 
 // P13: tokens that come after the revocation are revoked too, and if that fails, they wait in the queue.
@@ -217,6 +221,56 @@ func TestRefresh_AnotherAccountsTokens_AreRefused(t *testing.T) {
 				}
 				if c.Refresh.Generation != 1 || c.Metadata["user_id"] != "u1" || c.Refresh.LeaseOwner != "" || len(w.retired) != 0 {
 					t.Errorf("%+v", c)
+				}
+			})
+		})
+	}
+}
+
+// oracle is an introspection endpoint that knows a lifetime, or does not answer.
+type oracle struct {
+	at  time.Time
+	err error
+}
+
+func (o oracle) Introspect(_ context.Context, _ *catalog.Connector, _ connection.Client, access secret.Text, _ map[string]string) (time.Time, error) {
+	if string(access.Reveal(reveal.Key{})) != "at2" {
+		return time.Time{}, errors.New("asked about another token")
+	}
+	return o.at, o.err
+}
+
+// A lifetime that only introspection tells corrects the declared one; without an answer the declared one counts.
+func TestRefresh_IntrospectedLifetime_ReplacesTheDeclaredOne(t *testing.T) {
+	for name, x := range map[string]struct {
+		mode  catalog.ExpiryMode
+		left  time.Duration
+		err   error
+		lives time.Duration
+	}{
+		"shorter":   {catalog.ExpiryIntrospect, 15 * time.Minute, nil, 15 * time.Minute},
+		"longer":    {catalog.ExpiryIntrospect, 12 * time.Hour, nil, 12 * time.Hour},
+		"no answer": {catalog.ExpiryIntrospect, 0, errStore, life},
+		"not said":  {catalog.ExpiryIntrospect, 0, nil, life},
+		"stated":    {catalog.ExpiryField, 15 * time.Minute, nil, life},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in(t, func(t *testing.T) {
+				w := newWorld(t, static)
+				w.spec.Expiry.Mode = x.mode
+				w.provider.act = on(slow(0), 1)
+				o := oracle{err: x.err}
+				if x.left > 0 {
+					o.at = time.Now().Add(x.left)
+				}
+				d := w.worker(nil).coordinator().Deps
+				d.Introspector = o
+				d.Connections = w.store // past the check that slot and connection expire together: only the connection learns more
+				res, err := refresh.New(d).Refresh(t.Context(), connection.RefreshRequest{Ref: w.ref})
+				w.want(res, err, connection.RefreshRefreshed, "")
+				c := w.current()
+				if want := time.Now().Add(x.lives); !c.ExpiresAt.Equal(want) || !res.ExpiresAt.Equal(want) || !c.Refresh.DueAt.Before(want) {
+					t.Errorf("lives until %v, told %v, due %v; want %v", c.ExpiresAt, res.ExpiresAt, c.Refresh.DueAt, want)
 				}
 			})
 		})
