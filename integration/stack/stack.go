@@ -153,6 +153,12 @@ func (s *Stack) extra() (map[string]string, error) {
 			delete(hosts, connector)
 		}
 	}
+	// The adopter's own overrides come last: their connector may have an emulator of its own on loopback.
+	if own := s.opt.Getenv(env.ConnectorHosts); own != "" {
+		if err := json.Unmarshal([]byte(own), &hosts); err != nil {
+			return nil, fmt.Errorf("%s is not a JSON object of connector, host and base URL: %w", env.ConnectorHosts, err)
+		}
+	}
 	b, err := json.Marshal(hosts)
 	if err != nil {
 		return nil, err
