@@ -45,7 +45,7 @@ func Behalf() Rules {
 		Top: []string{"cmd", "connectors", "docs", "events", "functions", "infra", "integration", "sdk", "shared", ".ci", ".git", ".github", ".gitignore", ".gitattributes", ".editorconfig",
 			".golangci.yaml", ".golangci.yml", "cdk.json", "go.mod", "go.sum", "Makefile", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "NOTICE", "README.md", "SECURITY.md", "VERSION"},
 		Once:      []string{"infra"},
-		Ignored:   []string{".git", "build", "cdk.out", "node_modules", ".behalf", "testdata", ".venv", "__pycache__"},
+		Ignored:   []string{".git", ".cache", "build", "cdk.out", "node_modules", ".behalf", "testdata", ".venv", "__pycache__"},
 		MainLines: 40, FileLines: 400, FuncLines: 60,
 	}
 }

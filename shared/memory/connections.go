@@ -22,16 +22,30 @@ func noConnection(id connection.ID) error {
 
 // load reads a connection; the caller holds the lock.
 func (s *Store) load(ref connection.Ref) (connection.Connection, error) {
-	var c connection.Connection
 	r, ok := s.connections[ref]
 	if !ok {
-		return c, noConnection(ref.ID)
+		return connection.Connection{}, noConnection(ref.ID)
 	}
-	if err := r.decode(&c); err != nil {
-		return c, err
-	}
+	c := r.read
+	c.Scopes, c.Metadata = slices.Clone(c.Scopes), maps.Clone(c.Metadata)
 	c.Version = r.version
 	return c, nil
+}
+
+// connectionRow is a connection as it comes back from its document. It is decoded when it is written, since it is read
+// many times as often.
+type connectionRow struct {
+	read    connection.Connection
+	version uint64
+}
+
+func encodeConnection(c connection.Connection, version uint64) (connectionRow, error) {
+	r, err := encode(c, version)
+	if err != nil {
+		return connectionRow{}, err
+	}
+	out := connectionRow{version: version}
+	return out, r.decode(&out.read)
 }
 
 // Connection reads one; fault.NotFound.
@@ -49,7 +63,7 @@ func (s *Store) CreateConnection(ctx context.Context, c connection.Connection) e
 		if _, taken := s.listed[c.Tenant][c.ID]; taken {
 			return errLost
 		}
-		r, err := encode(c, 1)
+		r, err := encodeConnection(c, 1)
 		if err != nil {
 			return err
 		}
@@ -90,7 +104,7 @@ func (s *Store) swap(ctx context.Context, old, next connection.Connection) (stor
 		if lost = stored.Version != old.Version; lost {
 			return nil
 		}
-		r, err := encode(next, next.Version)
+		r, err := encodeConnection(next, next.Version)
 		if err != nil {
 			return err
 		}
@@ -108,7 +122,7 @@ func (s *Store) Activate(ctx context.Context, c connection.Connection, slot conn
 		if s.connections[c.Ref].version != c.Version || known {
 			return errLost
 		}
-		cr, err := encode(c, c.Version+1)
+		cr, err := encodeConnection(c, c.Version+1)
 		if err != nil {
 			return err
 		}

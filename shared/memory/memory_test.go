@@ -2,6 +2,8 @@ package memory_test
 
 import (
 	"errors"
+	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -70,5 +72,28 @@ func TestFault_AnotherWriteInTheHook_IsMet(t *testing.T) {
 	got, err := s.UpdateConnection(t.Context(), c, add)
 	if err != nil || got.Refresh.Fence != 4 {
 		t.Errorf("fence %d, %v; want 4", got.Refresh.Fence, err)
+	}
+}
+
+// A connection that was read may be changed without changing what is stored; load copies what it refers to.
+func TestConnection_HoldsOnlyWhatLoadCopies(t *testing.T) {
+	t.Parallel()
+	var refers func(t reflect.Type, path string) []string
+	refers = func(t reflect.Type, path string) (out []string) {
+		switch t.Kind() {
+		case reflect.Struct:
+			if t == reflect.TypeFor[time.Time]() {
+				return nil
+			}
+			for f := range t.Fields() {
+				out = append(out, refers(f.Type, path+"."+f.Name)...)
+			}
+		case reflect.Slice, reflect.Map, reflect.Pointer, reflect.Interface:
+			out = append(out, path)
+		}
+		return out
+	}
+	if got := refers(reflect.TypeFor[connection.Connection](), ""); !slices.Equal(got, []string{".Scopes", ".Metadata"}) {
+		t.Errorf("a connection refers to %v; load copies .Scopes and .Metadata", got)
 	}
 }

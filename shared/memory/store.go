@@ -26,7 +26,7 @@ type Store struct {
 	now func() time.Time
 
 	mu          sync.Mutex
-	connections map[connection.Ref]row
+	connections map[connection.Ref]connectionRow
 	listed      map[tenant.ID]map[connection.ID]connection.Ref
 	grants      map[grantKey]row
 	slots       map[slotKey]row
@@ -48,7 +48,7 @@ type Store struct {
 
 // New returns an empty store over a clock.
 func New(now func() time.Time) *Store {
-	return &Store{now: now, connections: map[connection.Ref]row{}, listed: map[tenant.ID]map[connection.ID]connection.Ref{}, grants: map[grantKey]row{},
+	return &Store{now: now, connections: map[connection.Ref]connectionRow{}, listed: map[tenant.ID]map[connection.ID]connection.Ref{}, grants: map[grantKey]row{},
 		slots: map[slotKey]row{}, links: map[idKey]row{}, hashes: map[idKey]string{}, claims: map[claimKey]row{}, wrapped: map[wrappedKey]row{},
 		clients: map[clientKey]row{}, tenants: map[tenant.ID]row{}, deployed: map[tenant.ID]bool{}, suspended: map[tenant.Scope]bool{},
 		ended: map[tenant.Scope]authn.Ended{}, issuers: map[tenant.ID]row{},

@@ -96,17 +96,35 @@ func (c *Coordinator) overtaken(ctx context.Context, conn connection.Connection,
 		return connection.RefreshResult{}, errors.Join(err, c.keep(ctx, conn.Ref, got))
 	}
 	if now.Status == connection.Revoked && got != nil && got.Access != nil {
-		if err := c.Retirer.Retire(ctx, now, *got); err != nil {
-			c.Log.WarnContext(ctx, "tokens of a revoked connection not revoked yet", "connection", conn.ID, "error", err)
-			if err := c.keep(ctx, conn.Ref, got); err != nil {
-				return connection.RefreshResult{}, err
-			}
+		if err := c.retire(ctx, now, *got); err != nil {
+			return connection.RefreshResult{}, err
 		}
 	}
 	if res, done := c.settled(now, connection.RefreshRequest{Ref: conn.Ref}); done {
 		return res, nil
 	}
 	return busy(now), nil
+}
+
+// retireTries is how often tokens that nobody else knows are offered to the provider, and then to the queue.
+const retireTries = 4
+
+// retire revokes tokens of a revoked connection, now or through the queue.
+func (c *Coordinator) retire(ctx context.Context, conn connection.Connection, got connection.Slot) error {
+	for try := 1; ; try++ {
+		err := c.Retirer.Retire(ctx, conn, got)
+		if err == nil {
+			return nil
+		}
+		c.Log.WarnContext(ctx, "tokens of a revoked connection not revoked yet", "connection", conn.ID, "error", err)
+		kerr := c.keep(ctx, conn.Ref, &got)
+		if kerr == nil {
+			return nil
+		}
+		if try == retireTries || c.Sleep(ctx, time.Duration(try)*time.Second) != nil {
+			return errors.Join(err, kerr)
+		}
+	}
 }
 
 // keep hands tokens to the queue.
