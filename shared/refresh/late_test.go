@@ -187,7 +187,7 @@ func TestRefresh_ProviderPaused_PutOffWithoutALease(t *testing.T) {
 		res, err := refresh.New(d).Refresh(t.Context(), connection.RefreshRequest{Ref: w.ref})
 		w.want(res, err, connection.RefreshDelayed, "provider_paused")
 		c := w.current()
-		if c.Refresh.Fence != fence || c.Refresh.DueAt.Sub(time.Now()) < time.Minute || res.RetryAfter < time.Minute || w.provider.calls != 0 {
+		if c.Refresh.Fence != fence || time.Until(c.Refresh.DueAt) < time.Minute || res.RetryAfter < time.Minute || w.provider.calls != 0 {
 			t.Errorf("%+v, %+v", c.Refresh, res)
 		}
 		res, err = refresh.New(d).Refresh(t.Context(), connection.RefreshRequest{Ref: w.ref, Force: true})
