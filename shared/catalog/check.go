@@ -59,6 +59,9 @@ func checkAuthorize(s *source, m *manifest) {
 			s.add("authorize.params."+name, "is set by the connect flow and cannot be a constant")
 		}
 	}
+	if i := m.Authorize.Issuer; i != "" && !strings.HasPrefix(i, "https://") {
+		s.add("authorize.issuer", "is the provider's issuer identifier, an https URL")
+	}
 }
 
 func checkLifetime(s *source, m *manifest) {

@@ -10,6 +10,8 @@ import (
 // Connector is one provider. It does not change after Load and is safe for concurrent use.
 type Connector struct {
 	ID, Name, Description, DocsURL string
+	// Issuer is what the provider sends as "iss" with every authorization response (RFC 9207); empty when it promises none.
+	Issuer string
 
 	// ClientAuth and PKCE are stated by the manifest and never probed: a probe sends a one-time code twice.
 	ClientAuth ClientAuth

@@ -23,7 +23,7 @@ func loadConnector(fsys fs.FS, folder string, over map[string]string) (*Connecto
 	complete(&m)
 	checkManifest(s, &m)
 	c := &Connector{
-		ID: m.ID, Name: m.Name, Description: m.Description, DocsURL: m.DocsURL,
+		ID: m.ID, Name: m.Name, Description: m.Description, DocsURL: m.DocsURL, Issuer: m.Authorize.Issuer,
 		ClientAuth: m.Auth.ClientAuth, PKCE: m.Auth.PKCE,
 		Scopes: Scopes{Param: m.Scopes.Param, Separator: m.Scopes.Separator, Required: m.Scopes.Required, Default: m.Scopes.Default,
 			Known: m.Scopes.Known, responseSeparator: m.Scopes.ResponseSeparator},

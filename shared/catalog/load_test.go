@@ -49,6 +49,7 @@ func TestLoad_BrokenManifest_SaysWhereAndWhat(t *testing.T) {
 		{"address with dots", `{url: "{web}/token"}`, `{url: "{web}/../token"}`, "dot segment"},
 		{"address with query", `{url: "{web}/token"}`, `{url: "{web}/token?a=b"}`, "needs escaping"},
 		{"address with unknown variable", `{url: "{web}/token"}`, `{url: "{web}/{tenant}/token"}`, "{tenant} is not known here"},
+		{"issuer that is no URL", `{url: "{web}/authorize"}`, `{url: "{web}/authorize", issuer: acme}`, "an https URL"},
 		{"authorize constant that is ours", `{url: "{web}/authorize"}`, `{url: "{web}/authorize", params: {state: x}}`, "is set by the connect flow"},
 		{"unknown default scope", "scopes: {known", "scopes: {default: [itmes], known", `scope "itmes" is not in scopes.known`},
 		{"credential header", `base: "{web}/api"`, `base: "{web}/api", headers: {Authorization: x}`, "credentials are not headers"},

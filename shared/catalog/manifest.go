@@ -50,6 +50,7 @@ type authSpec struct {
 
 type authorizeSpec struct {
 	URL    string            `yaml:"url"`
+	Issuer string            `yaml:"issuer"`
 	Params map[string]string `yaml:"params"`
 }
 

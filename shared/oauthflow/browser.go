@@ -186,6 +186,15 @@ func (f *Flow) checkArrival(l Link, a Arrival, state string) error {
 	case a.Context != Context(l.Connector, l.ClientOwner):
 		return fault.New(fault.Forbidden, "this answer arrived at another provider's address").With("reason", "other_context")
 	}
+	spec, err := f.Connector(l.Connector)
+	if err != nil {
+		return err
+	}
+	// RFC 9207, section 2.4: a promised issuer must be there and be the same, on error responses too. A provider that
+	// promises none is told from others by its context's redirect URI.
+	if spec.Issuer != "" && a.Query.Get("iss") != spec.Issuer {
+		return fault.New(fault.Forbidden, "this answer does not come from the provider that was asked").WithField("iss").With("reason", "issuer_mismatch")
+	}
 	return nil
 }
 
