@@ -52,7 +52,7 @@ func Variables() []string {
 func New(d awslambda.Deps) (*Function, error) {
 	r := env.NewReader(d.Lookup)
 	stage, public, _ := r.Require(env.Stage), r.Require(env.PublicURL), r.Require(env.EventBus)
-	tables := dynamo.Names{Vault: r.Require(env.VaultTable), Directory: r.Require(env.DirectoryTable), Flow: r.Require(env.FlowTable), Audit: r.Require(env.AuditTable)}
+	tables := workspace.Tables(r)
 	call := awslambda.NewCaller(lambda.NewFromConfig(d.AWS))
 	f := &Function{deps: d, public: public, open: workspace.NewOpener(d.AWS, stage, tables, "", d.Now),
 		vendor: awssts.NewVendor(sts.NewFromConfig(d.AWS), r.Require(env.DirectoryRole), d.Now), deploy: dynamo.New(dynamodb.NewFromConfig(d.AWS), tables, d.Now),
@@ -129,10 +129,7 @@ func (f *Function) live(ctx context.Context, id tenant.ID) (*dynamo.DB, dynamo.T
 	if err != nil {
 		return nil, dynamo.Tenant{}, err
 	}
-	t, err := db.Tenant(ctx, id)
-	if err == nil && !t.Deleted.IsZero() {
-		err = gone(id)
-	}
+	t, err := db.LiveTenant(ctx, id)
 	return db, t, err
 }
 

@@ -16,10 +16,6 @@ import (
 	"behalf.dev/behalf/shared/tenant"
 )
 
-func gone(id tenant.ID) error {
-	return fault.New(fault.NotFound, "tenant %q was deleted; tenant ids are never used again", id).WithField("tenant").With("reason", "tenant_deleted")
-}
-
 type tenantBody struct {
 	Name             string   `json:"name"`
 	PrincipalMapping string   `json:"principal_mapping"`
@@ -64,7 +60,7 @@ func (f *Function) putTenant(ctx context.Context, r *apigw.Request, by authn.Cal
 		return nil, err
 	}
 	if !t.Deleted.IsZero() {
-		return nil, gone(id)
+		return nil, dynamo.TenantDeleted(id)
 	}
 	return f.saveTenant(ctx, db, t, id, b, by)
 }

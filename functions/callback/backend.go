@@ -41,18 +41,9 @@ func (f *Function) owner(ctx context.Context, r *apigw.Request, by authn.Caller)
 	}
 	w, err = f.workspaceFor(ctx, tenant.Scope{Tenant: owner, Principal: nobody})
 	if err == nil && owner != tenant.Deployment {
-		err = exists(ctx, w, owner)
+		_, err = w.DB.LiveTenant(ctx, owner)
 	}
 	return w, owner, connector, err
-}
-
-// exists fails unless t was created and not deleted.
-func exists(ctx context.Context, w workspace.Workspace, t tenant.ID) error {
-	cfg, err := w.DB.Tenant(ctx, t)
-	if err == nil && !cfg.Deleted.IsZero() {
-		return fault.New(fault.NotFound, "tenant %q was deleted; tenant ids are never used again", t).WithField("tenant").With("reason", "tenant_deleted")
-	}
-	return err
 }
 
 func (f *Function) clientView(c connection.StoredClient) map[string]any {

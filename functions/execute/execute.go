@@ -15,7 +15,6 @@ import (
 	"behalf.dev/behalf/shared/authn"
 	"behalf.dev/behalf/shared/awslambda"
 	"behalf.dev/behalf/shared/catalog"
-	"behalf.dev/behalf/shared/dynamo"
 	"behalf.dev/behalf/shared/egress"
 	"behalf.dev/behalf/shared/env"
 	"behalf.dev/behalf/shared/fault"
@@ -42,7 +41,7 @@ func Variables() []string {
 func New(d awslambda.Deps) (*Function, error) {
 	r := env.NewReader(d.Lookup)
 	stage, _ := r.Require(env.Stage), r.Require(env.PublicURL)
-	tables := dynamo.Names{Vault: r.Require(env.VaultTable), Directory: r.Require(env.DirectoryTable), Flow: r.Require(env.FlowTable), Audit: r.Require(env.AuditTable)}
+	tables := workspace.Tables(r)
 	key, refresh := r.Require(env.VaultKey), r.Require(env.RefreshFunction)
 	if err := r.Err(); err != nil {
 		return nil, err

@@ -54,7 +54,7 @@ func Variables() []string {
 func New(d awslambda.Deps) (*Function, error) {
 	r := env.NewReader(d.Lookup)
 	stage, _ := r.Require(env.Stage), r.Require(env.PublicURL)
-	tables := dynamo.Names{Vault: r.Require(env.VaultTable), Directory: r.Require(env.DirectoryTable), Flow: r.Require(env.FlowTable), Audit: r.Require(env.AuditTable)}
+	tables := workspace.Tables(r)
 	key, role, queue, bus := r.Require(env.VaultKey), r.Require(env.RefreshRole), r.Require(env.RefreshQueue), r.Require(env.EventBus)
 	if err := r.Err(); err != nil {
 		return nil, err

@@ -17,7 +17,6 @@ import (
 	"behalf.dev/behalf/shared/awssts"
 	"behalf.dev/behalf/shared/catalog"
 	"behalf.dev/behalf/shared/connection"
-	"behalf.dev/behalf/shared/dynamo"
 	"behalf.dev/behalf/shared/egress"
 	"behalf.dev/behalf/shared/env"
 	"behalf.dev/behalf/shared/fault"
@@ -48,7 +47,7 @@ func Variables() []string {
 func New(d awslambda.Deps) (*Function, error) {
 	r := env.NewReader(d.Lookup)
 	stage, _, _ := r.Require(env.Stage), r.Require(env.PublicURL), r.Require(env.RevokeQueue)
-	tables := dynamo.Names{Vault: r.Require(env.VaultTable), Directory: r.Require(env.DirectoryTable), Flow: r.Require(env.FlowTable), Audit: r.Require(env.AuditTable)}
+	tables := workspace.Tables(r)
 	key, role, bus := r.Require(env.VaultKey), r.Require(env.RefreshRole), r.Require(env.EventBus)
 	if err := r.Err(); err != nil {
 		return nil, err

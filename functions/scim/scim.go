@@ -13,7 +13,6 @@ import (
 	"behalf.dev/behalf/shared/awslambda"
 	"behalf.dev/behalf/shared/awssqs"
 	"behalf.dev/behalf/shared/awssts"
-	"behalf.dev/behalf/shared/dynamo"
 	"behalf.dev/behalf/shared/env"
 	"behalf.dev/behalf/shared/fault"
 	"behalf.dev/behalf/shared/scim"
@@ -40,7 +39,7 @@ func Variables() []string {
 func New(d awslambda.Deps) (*Function, error) {
 	r := env.NewReader(d.Lookup)
 	stage, public, _ := r.Require(env.Stage), r.Require(env.PublicURL), r.Require(env.EventBus)
-	tables := dynamo.Names{Vault: r.Require(env.VaultTable), Directory: r.Require(env.DirectoryTable), Flow: r.Require(env.FlowTable), Audit: r.Require(env.AuditTable)}
+	tables := workspace.Tables(r)
 	f := &Function{deps: d, base: public + "/scim/v2", open: workspace.NewOpener(d.AWS, stage, tables, "", d.Now),
 		vendor: awssts.NewVendor(sts.NewFromConfig(d.AWS), r.Require(env.DirectoryRole), d.Now), queue: awssqs.New(sqs.NewFromConfig(d.AWS), r.Require(env.RevokeQueue))}
 	f.Mux = apigw.NewMux(d.Log, map[string]apigw.Handler{"ANY /scim/v2/{proxy+}": f.serve}).Render(render)

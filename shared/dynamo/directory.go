@@ -47,6 +47,20 @@ func (db *DB) Tenant(ctx context.Context, id tenant.ID) (t Tenant, err error) {
 	return t, nil
 }
 
+// LiveTenant is Tenant for one that must not be deleted: fault.NotFound otherwise too.
+func (db *DB) LiveTenant(ctx context.Context, id tenant.ID) (Tenant, error) {
+	t, err := db.Tenant(ctx, id)
+	if err == nil && !t.Deleted.IsZero() {
+		err = TenantDeleted(id)
+	}
+	return t, err
+}
+
+// TenantDeleted is the error of asking for something of a deleted tenant.
+func TenantDeleted(id tenant.ID) error {
+	return fault.New(fault.NotFound, "tenant %q was deleted; tenant ids are never used again", id).WithField("tenant").With("reason", "tenant_deleted")
+}
+
 // PutTenant writes settings if the stored version is t's (0: a new tenant); fault.Conflict otherwise. The state row that
 // executions read changes in the same transaction: two writers at once must not leave a deleted tenant open.
 func (db *DB) PutTenant(ctx context.Context, t Tenant) (Tenant, error) {

@@ -14,6 +14,7 @@ import (
 
 	"behalf.dev/behalf/shared/awskms"
 	"behalf.dev/behalf/shared/dynamo"
+	"behalf.dev/behalf/shared/env"
 	"behalf.dev/behalf/shared/oauthclient"
 	"behalf.dev/behalf/shared/vault"
 )
@@ -32,6 +33,11 @@ const (
 	cacheKeys = 256
 	cacheLife = 15 * time.Minute
 )
+
+// Tables reads the names of the four tables from a function's environment.
+func Tables(r *env.Reader) dynamo.Names {
+	return dynamo.Names{Vault: r.Require(env.VaultTable), Directory: r.Require(env.DirectoryTable), Flow: r.Require(env.FlowTable), Audit: r.Require(env.AuditTable)}
+}
 
 // NewOpener returns an Opener. vaultKeyARN may be empty for functions that never open a secret.
 func NewOpener(cfg aws.Config, stage string, tables dynamo.Names, vaultKeyARN string, now func() time.Time) *Opener {
