@@ -100,6 +100,7 @@ func (f *Function) routes() map[string]apigw.Handler {
 		"GET /v1/tenants/{tenant}/audit":                             f.audit,
 	})
 	routes["POST /v1/sessions/narrow"] = f.narrowSession
+	routes["GET /v1/executions/{execution}"] = f.getExecution
 	routes["GET /healthz"] = f.health
 	routes["GET /openapi.json"] = f.openapi
 	routes["GET /.well-known/jwks.json"] = f.jwks

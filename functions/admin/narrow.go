@@ -75,7 +75,7 @@ func (f *Function) narrowed(parent authn.Session, b narrowBody) (authn.Session, 
 }
 
 func (f *Function) connectorOf(tool string) string {
-	c, _, err := f.catalog.Tool(tool)
+	c, err := f.catalog.Owner(tool)
 	if err != nil {
 		return ""
 	}

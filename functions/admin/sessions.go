@@ -162,7 +162,7 @@ func (f *Function) checkLimits(connectors, tools []string, agent, run string) er
 		}
 	}
 	for _, name := range tools {
-		if _, _, err := f.catalog.Tool(name); err != nil {
+		if _, err := f.catalog.Owner(name); err != nil {
 			return fault.From(err).WithField("/tools")
 		}
 	}

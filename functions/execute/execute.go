@@ -30,6 +30,7 @@ type Function struct {
 	catalog *catalog.Catalog
 	out     *egress.Client
 	refresh awslambda.Refresher
+	retries *toolcall.Retries
 }
 
 // Variables are the environment variables that New requires.
@@ -50,10 +51,11 @@ func New(d awslambda.Deps) (*Function, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Function{deps: d, catalog: cat, open: workspace.NewOpener(d.AWS, stage, tables, key, d.Now),
+	f := &Function{deps: d, catalog: cat, retries: toolcall.NewRetries(), open: workspace.NewOpener(d.AWS, stage, tables, key, d.Now),
 		out:     egress.New(egress.Options{AllowPrivate: r.Optional(env.AllowPrivateHosts, "") == "true", Wrap: d.Trace.Transport}),
 		refresh: awslambda.Refresher{Caller: awslambda.NewCaller(lambda.NewFromConfig(d.AWS)), Function: refresh}}
-	f.Mux = apigw.NewMux(d.Log, map[string]apigw.Handler{"GET /v1/tools": f.tools, "POST /v1/execute": f.execute})
+	f.Mux = apigw.NewMux(d.Log, map[string]apigw.Handler{"GET /v1/tools": f.tools, "POST /v1/execute": f.execute, "POST /v1/execute/batch": f.batch,
+		"ANY /v1/proxy/{connector}/{path+}": f.proxy})
 	return f, nil
 }
 
@@ -61,7 +63,7 @@ func New(d awslambda.Deps) (*Function, error) {
 func (f *Function) executor(creds aws.CredentialsProvider) *toolcall.Executor {
 	w := f.open.Open(creds)
 	return toolcall.New(toolcall.Deps{Tools: f.catalog, State: w.DB, Sealer: w.Vault, Refresher: f.refresh, Provider: f.out, Claims: w.DB,
-		Recorder: w.DB, Log: f.deps.Log, Now: f.deps.Now, NewID: f.deps.IDs.New})
+		Recorder: w.DB, Retries: f.retries, Log: f.deps.Log, Now: f.deps.Now, NewID: f.deps.IDs.New})
 }
 
 // caller is the session of a request, and the executor for it.
@@ -125,21 +127,34 @@ func (f *Function) execute(ctx context.Context, r *apigw.Request) (*apigw.Respon
 	if err := r.JSON(&b); err != nil {
 		return nil, err
 	}
-	if b.Tool == "" {
-		return nil, fault.Invalid("/tool", "tool is missing; GET /v1/tools lists what this session may call")
-	}
-	if len(b.Input) == 0 {
-		b.Input = json.RawMessage("{}")
-	}
-	res, err := ex.Run(ctx, s, toolcall.Call{Tool: b.Tool, Input: b.Input, Connection: b.Connection, IdempotencyKey: b.IdempotencyKey, RequestID: r.ID()})
+	res, err := f.call(ctx, s, ex, b, r.ID())
 	if err != nil {
 		return nil, err
 	}
-	f.deps.Trace.Annotate(ctx, map[string]string{"tenant": string(s.Tenant), "tool": b.Tool, "outcome": "succeeded"})
-	f.deps.Log.InfoContext(awslambda.With(ctx, awslambda.Fields{Execution: res.ExecutionID}), "executed", "tool", b.Tool, "connection", res.ConnectionID)
-	out, err := apigw.JSON(http.StatusOK, executeAnswer{res.ExecutionID, string(res.ConnectionID), string(res.GrantID), res.Data})
+	out, err := apigw.JSON(http.StatusOK, answerOf(res))
 	if err == nil && res.Replayed {
 		out.Header.Set("Idempotent-Replayed", "true")
 	}
 	return out, err
+}
+
+// call runs one tool call and says so in trace and log.
+func (f *Function) call(ctx context.Context, s authn.Session, ex *toolcall.Executor, b executeBody, requestID string) (toolcall.Result, error) {
+	if b.Tool == "" {
+		return toolcall.Result{}, fault.Invalid("/tool", "tool is missing; GET /v1/tools lists what this session may call")
+	}
+	if len(b.Input) == 0 {
+		b.Input = json.RawMessage("{}")
+	}
+	res, err := ex.Run(ctx, s, toolcall.Call{Tool: b.Tool, Input: b.Input, Connection: b.Connection, IdempotencyKey: b.IdempotencyKey, RequestID: requestID})
+	if err != nil {
+		return res, err
+	}
+	f.deps.Trace.Annotate(ctx, map[string]string{"tenant": string(s.Tenant), "tool": b.Tool, "outcome": "succeeded"})
+	f.deps.Log.InfoContext(awslambda.With(ctx, awslambda.Fields{Execution: res.ExecutionID}), "executed", "tool", b.Tool, "connection", res.ConnectionID)
+	return res, nil
+}
+
+func answerOf(res toolcall.Result) executeAnswer {
+	return executeAnswer{res.ExecutionID, string(res.ConnectionID), string(res.GrantID), res.Data}
 }

@@ -21,8 +21,11 @@ const authorizerCacheSeconds = 60
 func newAPI(stack awscdk.Stack, n naming, o Options) api.RestApi {
 	logs := newLogGroup(stack, "AccessLogs", "/aws/apigateway/"+n.name("access"), o)
 	props := &api.RestApiProps{
-		RestApiName:           jsii.String("behalf-" + o.Stage),
-		Description:           jsii.String("Behalf"),
+		RestApiName: jsii.String("behalf-" + o.Stage),
+		Description: jsii.String("Behalf"),
+		// Answers and uploads that pass through the proxy route may be binary. The setting is the API's: every body reaches the
+		// functions in base64.
+		BinaryMediaTypes:      jsii.Strings("*/*"),
 		EndpointConfiguration: &api.EndpointConfiguration{Types: &[]api.EndpointType{api.EndpointType_REGIONAL}},
 		CloudWatchRole:        jsii.Bool(o.AccountLogRole),
 		DeployOptions: &api.StageOptions{

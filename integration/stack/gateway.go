@@ -12,7 +12,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"github.com/aws/aws-lambda-go/events"
 
@@ -144,9 +143,7 @@ func proxyEvent(r *http.Request, rt route, params map[string]string, body []byte
 	e := events.APIGatewayProxyRequest{Resource: rt.Path, Path: r.URL.Path, HTTPMethod: r.Method, MultiValueHeaders: r.Header, Headers: first(r.Header),
 		MultiValueQueryStringParameters: q, QueryStringParameters: first(q), PathParameters: params,
 		RequestContext: events.APIGatewayProxyRequestContext{RequestID: id, HTTPMethod: r.Method, ResourcePath: rt.Path, Stage: "local", Identity: events.APIGatewayRequestIdentity{SourceIP: "127.0.0.1"}}}
-	if utf8.Valid(body) {
-		e.Body = string(body)
-	} else {
+	if len(body) > 0 { // as with the binary media type */*
 		e.Body, e.IsBase64Encoded = base64.StdEncoding.EncodeToString(body), true
 	}
 	return e

@@ -64,6 +64,25 @@ func (r *Request) Path(name string) (string, error) {
 	return s, nil
 }
 
+// RawPath is the value of a path parameter as it stood in the URL, still escaped.
+func (r *Request) RawPath(name string) string { return r.event.PathParameters[name] }
+
+// Headers is all headers.
+func (r *Request) Headers() http.Header {
+	h := http.Header{}
+	for k, values := range r.event.MultiValueHeaders {
+		for _, v := range values {
+			h.Add(k, v)
+		}
+	}
+	if len(h) == 0 {
+		for k, v := range r.event.Headers {
+			h.Set(k, v)
+		}
+	}
+	return h
+}
+
 // Header is the first value of a header, by any case.
 func (r *Request) Header(name string) string {
 	for k, v := range r.event.MultiValueHeaders {
@@ -121,8 +140,11 @@ func (r *Request) Limit(fallback, most int) (int, error) {
 	return n, nil
 }
 
-// Body is the raw body.
-func (r *Request) Body() ([]byte, error) {
+// Body is the raw body, of at most MaxBody bytes.
+func (r *Request) Body() ([]byte, error) { return r.BodyUpTo(MaxBody) }
+
+// BodyUpTo is the raw body; fault.InvalidInput when it is larger than limit bytes.
+func (r *Request) BodyUpTo(limit int) ([]byte, error) {
 	b := []byte(r.event.Body)
 	if r.event.IsBase64Encoded {
 		var err error
@@ -130,8 +152,8 @@ func (r *Request) Body() ([]byte, error) {
 			return nil, fault.New(fault.InvalidInput, "the body cannot be read").WithCause(err)
 		}
 	}
-	if len(b) > MaxBody {
-		return nil, fault.New(fault.InvalidInput, "the body is larger than %d bytes", MaxBody)
+	if len(b) > limit {
+		return nil, fault.New(fault.InvalidInput, "the body is larger than %d bytes", limit)
 	}
 	return b, nil
 }

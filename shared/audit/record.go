@@ -69,8 +69,13 @@ type Record struct {
 	// Reason is why, in machine words.
 	Reason         string `json:"reason,omitempty"`
 	ProviderStatus int    `json:"provider_status,omitempty"`
-	// DurationMS is how long the provider took, in milliseconds.
+	// DurationMS is how long the provider took for the answer that counts, in milliseconds; Attempts how often it was asked,
+	// when that was more than once.
 	DurationMS int64 `json:"duration_ms,omitempty"`
+	Attempts   int   `json:"attempts,omitempty"`
+	// Method and Path are those of a proxied request, the path without its query; a tool's name says as much.
+	Method string `json:"method,omitempty"`
+	Path   string `json:"path,omitempty"`
 	// By is who caused it on the control plane: an API key id, "scim", "sweep"; for a narrowed session its parent's id.
 	By string `json:"by,omitempty"`
 	// VerifiedBy is how the principal of a new session was established: "api_key" (the back end's word), "oidc" (a token of

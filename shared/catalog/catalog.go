@@ -120,6 +120,24 @@ func (c *Connector) Tools() ([]*Tool, error) {
 	return slices.Clone(c.tools), c.toolErr
 }
 
+// ProxyTool is the name under which sessions and the audit trail know requests to a connector that no tool covers. No
+// tool may have it.
+func ProxyTool(connector string) string { return connector + proxySuffix }
+
+const proxySuffix = "_proxy"
+
+// Owner is the connector of a name that may stand in a session's list of tools: a tool, or ProxyTool. It returns
+// fault.NotFound.
+func (c *Catalog) Owner(name string) (*Connector, error) {
+	if id, ok := strings.CutSuffix(name, proxySuffix); ok {
+		if spec, err := c.Connector(id); err == nil {
+			return spec, nil
+		}
+	}
+	spec, _, err := c.Tool(name)
+	return spec, err
+}
+
 // Verify reads and compiles everything that is otherwise lazy. For tests, and for the check command of an adopter.
 func (c *Catalog) Verify() error {
 	var problems []error

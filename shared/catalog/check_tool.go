@@ -18,6 +18,9 @@ func checkTool(s *source, field string, c *Connector, t toolSpec) {
 	if !toolName.MatchString(t.Name) || len(t.Name) > 64 || !strings.HasPrefix(t.Name, c.ID+"_") {
 		s.add(field+".name", "%q must be %s_ and then a-z, 0-9 and '_', at most 64 characters together", t.Name, c.ID)
 	}
+	if t.Name == ProxyTool(c.ID) {
+		s.add(field+".name", "%q means requests that no tool covers", t.Name)
+	}
 	if t.Title == "" {
 		s.add(field+".title", "is missing")
 	}

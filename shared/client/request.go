@@ -165,6 +165,11 @@ func (c *Client) once(ctx context.Context, k call, body []byte) (answer, error) 
 	if err != nil {
 		return answer{}, unanswered(k, sent.Load(), err)
 	}
+	return readAnswer(k, res)
+}
+
+// readAnswer reads and closes res.
+func readAnswer(k call, res *http.Response) (answer, error) {
 	defer func() { _ = res.Body.Close() }()
 	b, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
 	if err != nil {

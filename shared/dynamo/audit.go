@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"behalf.dev/behalf/shared/audit"
+	"behalf.dev/behalf/shared/ident"
 	"behalf.dev/behalf/shared/tenant"
 )
 
@@ -67,6 +68,31 @@ func (db *DB) Records(ctx context.Context, t tenant.ID, p AuditPage) (out []audi
 		}
 	}
 	return out, false, nil
+}
+
+// executionSpan is how long after an execution began its last record may have been written: API Gateway waits 29 seconds.
+const executionSpan = time.Minute
+
+// Execution returns the records of one execution that began at at, oldest first; none when there was no such execution.
+// Records sort by time, so this reads no more than the tenant's records of that minute.
+func (db *DB) Execution(ctx context.Context, t tenant.ID, id string, at time.Time) (out []audit.Record, err error) {
+	end := at.Add(executionSpan)
+	for h := at.UTC().Truncate(time.Hour); !h.After(end); h = h.Add(time.Hour) {
+		items, _, err := db.query(ctx, db.names.Audit, page{pk: auditPartition(t, h), from: ident.Floor("aud", at), to: ident.Floor("aud", end), strong: true})
+		if err != nil {
+			return nil, err
+		}
+		for _, i := range items {
+			var r audit.Record
+			if err := decode(i, &r); err != nil {
+				return nil, err
+			}
+			if r.Execution == id {
+				out = append(out, r)
+			}
+		}
+	}
+	return out, nil
 }
 
 func inPage(r audit.Record, p AuditPage) bool {

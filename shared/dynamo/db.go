@@ -166,6 +166,7 @@ func (db *DB) delete(ctx context.Context, table string, k key) error {
 // page is one page of a query.
 type page struct {
 	pk, prefix string
+	from, to   string // bounds of the sort key, both included, instead of prefix
 	after      string // sort key to start behind
 	limit      int32
 	backward   bool
@@ -179,6 +180,10 @@ func (db *DB) query(ctx context.Context, table string, p page) (items []item, ne
 	if p.prefix == "" {
 		in.KeyConditionExpression = aws.String("pk = :pk")
 		delete(in.ExpressionAttributeValues, ":sk")
+	}
+	if p.to != "" {
+		in.KeyConditionExpression = aws.String("pk = :pk AND sk BETWEEN :from AND :to")
+		in.ExpressionAttributeValues = item{":pk": str(p.pk), ":from": str(p.from), ":to": str(p.to)}
 	}
 	if p.limit > 0 {
 		in.Limit = &p.limit

@@ -46,6 +46,26 @@ func (s Source) New(prefix string) string {
 	return prefix + "_" + strings.ToLower(id.String())
 }
 
+// TimeOf reads the moment, to the millisecond, at which an identifier of New with that prefix was made; false when id is none.
+func TimeOf(prefix, id string) (time.Time, bool) {
+	rest, ok := strings.CutPrefix(id, prefix+"_")
+	if !ok || rest != strings.ToLower(rest) {
+		return time.Time{}, false
+	}
+	u, err := ulid.ParseStrict(strings.ToUpper(rest))
+	if err != nil {
+		return time.Time{}, false
+	}
+	return ulid.Time(u.Time()).UTC(), true
+}
+
+// Floor sorts before every identifier with that prefix that is made at at or later, and after all earlier ones.
+func Floor(prefix string, at time.Time) string {
+	var u ulid.ULID
+	_ = u.SetTime(ulid.Timestamp(at)) // fails in the year 10889
+	return prefix + "_" + strings.ToLower(u.String())
+}
+
 var alphabet = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
 
 // Secret returns 32 random bytes as 52 lower-case characters: unguessable, safe in URLs, without separators.

@@ -3,7 +3,9 @@ package memory
 import (
 	"cmp"
 	"context"
+	"math"
 	"slices"
+	"time"
 
 	"behalf.dev/behalf/shared/audit"
 	"behalf.dev/behalf/shared/dynamo"
@@ -49,6 +51,13 @@ func (s *Store) Records(ctx context.Context, t tenant.ID, p dynamo.AuditPage) (o
 		out = append(out, r)
 	}
 	return out, false, err
+}
+
+// Execution returns the records of one execution, oldest first.
+func (s *Store) Execution(ctx context.Context, t tenant.ID, id string, at time.Time) ([]audit.Record, error) {
+	all, _, err := s.Records(ctx, t, dynamo.AuditPage{From: at.Add(-time.Second), To: at.Add(2 * time.Minute), Limit: math.MaxInt, Keep: func(r audit.Record) bool { return r.Execution == id }})
+	slices.Reverse(all)
+	return all, err
 }
 
 // Segments lists a tenant's chain in order.

@@ -38,6 +38,7 @@ func Records(t *testing.T, open func(t *testing.T) Store) {
 		"Tenants_InPages_WithoutDeletedOnes":              tenantList,
 		"Suspended_EachPrincipalAlone":                    suspended,
 		"Records_NewestFirst_InPages":                     auditPages,
+		"Execution_AcrossAnHour_IntentThenOutcome":        execution,
 		"Segments_Appended_InOrder":                       segments,
 		"Reads_WithACanceledContext_Fail":                 canceled,
 		"UpdateConnection_CallersSliceChanged_StoreKeeps": noSharing,

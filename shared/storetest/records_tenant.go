@@ -9,6 +9,7 @@ import (
 	"behalf.dev/behalf/shared/audit"
 	"behalf.dev/behalf/shared/dynamo"
 	"behalf.dev/behalf/shared/fault"
+	"behalf.dev/behalf/shared/ident"
 	"behalf.dev/behalf/shared/tenant"
 )
 
@@ -126,5 +127,28 @@ func segments(t *testing.T, s Store) {
 	must(t, err)
 	if len(none) != 0 {
 		t.Error("another tenant has segments")
+	}
+}
+
+func execution(t *testing.T, s Store) {
+	ctx := context.Background()
+	at := epoch().Truncate(time.Hour).Add(time.Hour - 5*time.Millisecond)
+	ids := ident.NewSource(func() time.Time { return at }, nil)
+	id, foreign := ids.New("exec"), ids.New("exec")
+	for n, r := range []audit.Record{{Execution: id, Kind: audit.ExecutionIntent}, {Execution: foreign, Kind: audit.ExecutionIntent}, {Execution: id, Kind: audit.ExecutionOutcome}} {
+		r.Tenant, r.Time = acme, at.Add(time.Duration(n)*3*time.Second) // the last ones in the next hour
+		later := ident.NewSource(func() time.Time { return r.Time }, nil)
+		r.ID = later.New("aud")
+		must(t, s.Record(ctx, r))
+	}
+	got, err := s.Execution(ctx, acme, id, at)
+	must(t, err)
+	if len(got) != 2 || got[0].Kind != audit.ExecutionIntent || got[1].Kind != audit.ExecutionOutcome {
+		t.Errorf("%+v", got)
+	}
+	none, err := s.Execution(ctx, other, id, at)
+	must(t, err)
+	if len(none) != 0 {
+		t.Errorf("another tenant sees %+v", none)
 	}
 }

@@ -58,6 +58,7 @@ type Sweep interface {
 // Trail is the audit trail and its chain.
 type Trail interface {
 	Records(ctx context.Context, t tenant.ID, p dynamo.AuditPage) ([]audit.Record, bool, error)
+	Execution(ctx context.Context, t tenant.ID, id string, at time.Time) ([]audit.Record, error)
 	Segments(ctx context.Context, t tenant.ID) ([]audit.Segment, error)
 	Append(ctx context.Context, t tenant.ID, records []audit.Record) (audit.Segment, error)
 }

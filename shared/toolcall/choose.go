@@ -84,8 +84,8 @@ func (e *Executor) wayIn(r *run, f *fault.Error, scopes []string) *fault.Error {
 	body := map[string]any{"tenant": string(r.session.Tenant), "principal": string(r.session.Principal), "connector": r.spec.ID}
 	if len(scopes) > 0 {
 		body["scopes"] = scopes
-	} else if r.tool != nil {
-		if need := r.tool.MissingScopes(nil); len(need) > 0 {
+	} else if r.op != nil {
+		if need := r.op.missing(nil); len(need) > 0 {
 			body["scopes"] = withDefaults(r.spec, need)
 		}
 	}

@@ -31,7 +31,7 @@ func calling(t *testing.T, tool, connection string) *run {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &run{session: authn.Session{Scope: tenant.Scope{Tenant: "acme", Principal: "user_alice"}}, call: Call{Tool: tool, Connection: connection}, spec: spec, tool: tl}
+	return &run{session: authn.Session{Scope: tenant.Scope{Tenant: "acme", Principal: "user_alice"}}, call: Call{Tool: tool, Connection: connection}, spec: spec, op: &operation{name: tl.Name, effect: tl.Effect, missing: tl.MissingScopes}}
 }
 
 func id(n int) connection.ID { return connection.ID(fmt.Sprintf("conn_%026d", n)) }

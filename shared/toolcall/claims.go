@@ -88,7 +88,7 @@ func (e *Executor) claimed(ctx context.Context, r *run, c, stored Claim) (*Resul
 	}
 	dead := stored.State == ClaimInFlight && e.Now().Sub(stored.Claimed) > inFlightLimit
 	switch {
-	case stored.State == ClaimReleased, dead && r.tool.Effect == catalog.EffectRead:
+	case stored.State == ClaimReleased, dead && r.op.effect == catalog.EffectRead:
 		c.Version = stored.Version
 		again, err := e.Claims.PutClaim(ctx, c, e.Now())
 		if err == nil {

@@ -2,10 +2,9 @@ package toolcall
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"time"
 
@@ -81,8 +80,14 @@ type Deps struct {
 	Log       *slog.Logger
 	Now       func() time.Time
 	NewID     func(prefix string) string
-	// Timeout bounds the provider's answer; default 25 s, below API Gateway's 29 s.
+	// Timeout bounds a whole call, repetitions and the wait for a refresh included; default 25 s, below API Gateway's 29 s.
 	Timeout time.Duration
+	// Retries bounds repetitions across the calls of a process; nil repeats nothing.
+	Retries *Retries
+	// Sleep waits or returns early with ctx's error; nil waits for real.
+	Sleep func(ctx context.Context, d time.Duration) error
+	// Jitter returns a number in [0,1); nil is math/rand.
+	Jitter func() float64
 }
 
 // Executor runs tool calls for one scope.
@@ -92,6 +97,12 @@ type Executor struct{ Deps }
 func New(d Deps) *Executor {
 	if d.Timeout == 0 {
 		d.Timeout = 25 * time.Second
+	}
+	if d.Sleep == nil {
+		d.Sleep = sleep
+	}
+	if d.Jitter == nil {
+		d.Jitter = rand.Float64
 	}
 	return &Executor{d}
 }
@@ -119,25 +130,31 @@ type Result struct {
 
 // run is one call under way.
 type run struct {
-	id      string
-	session authn.Session
-	call    Call
-	spec    *catalog.Connector
-	tool    *catalog.Tool
-	input   map[string]any
-	digest  string
-	held    Held
-	token   secret.Text
-	claim   *Claim
-	status  int
-	started time.Time
-	took    time.Duration
+	id       string
+	session  authn.Session
+	call     Call
+	spec     *catalog.Connector
+	op       *operation // nil until step 2 found it
+	digest   string
+	held     Held
+	token    secret.Text
+	claim    *Claim
+	status   int
+	attempts int
+	took     time.Duration
 }
 
 // Run executes c for s. Every error is a fault of the closed set; a refusal is recorded like an execution.
 func (e *Executor) Run(ctx context.Context, s authn.Session, c Call) (Result, error) {
 	r := &run{id: e.NewID("exec"), session: s, call: c}
-	if err := e.admit(ctx, r); err != nil { // 1 to 4
+	return e.run(ctx, r, e.resolveTool)
+}
+
+// run takes r through the steps; resolve is steps 2 and 3.
+func (e *Executor) run(ctx context.Context, r *run, resolve func(*run) error) (Result, error) {
+	ctx, cancel := context.WithTimeout(ctx, e.Timeout)
+	defer cancel()
+	if err := e.admit(ctx, r, resolve); err != nil { // 1 to 4
 		return Result{}, e.refuse(ctx, r, err)
 	}
 	if done, err := e.claimKey(ctx, r); err != nil || done != nil { // 5
@@ -166,18 +183,10 @@ func (e *Executor) Run(ctx context.Context, s authn.Session, c Call) (Result, er
 }
 
 // admit is steps 1 to 4, cheapest first; what needs no store is checked before the store is asked.
-func (e *Executor) admit(ctx context.Context, r *run) error {
-	var err error
-	if r.spec, r.tool, err = e.Tools.Tool(r.call.Tool); err != nil { // 2
-		return asField(err, "/tool")
-	}
-	if !r.session.Allows(r.spec.ID, r.tool.Name) {
-		return fault.New(fault.Forbidden, "this session may not use %s; its connectors and tools were fixed when it was created", r.tool.Name).WithField("/tool").With("reason", "outside_session")
-	}
-	if r.input, err = r.tool.ValidateInput(r.call.Input); err != nil { // 3
+func (e *Executor) admit(ctx context.Context, r *run, resolve func(*run) error) error {
+	if err := resolve(r); err != nil { // 2, 3
 		return err
 	}
-	r.digest = inputDigest(r.tool.Name, r.input)
 	snap, err := e.State.Snapshot(ctx, r.session.Scope, r.spec.ID) // 1
 	if err != nil {
 		return err
@@ -188,8 +197,8 @@ func (e *Executor) admit(ctx context.Context, r *run) error {
 	if r.held, err = e.choose(r, snap.Connections); err != nil {
 		return err
 	}
-	if missing := r.tool.MissingScopes(r.held.Scopes); len(missing) > 0 { // 4
-		return e.wayIn(r, fault.New(fault.ScopeMissing, "%s needs scopes that this connection was not granted", r.tool.Name), missing).With("missing_scopes", missing)
+	if missing := r.op.missing(r.held.Scopes); len(missing) > 0 { // 4
+		return e.wayIn(r, fault.New(fault.ScopeMissing, "%s needs scopes that this connection was not granted", r.op.name), missing).With("missing_scopes", missing)
 	}
 	return nil
 }
@@ -206,15 +215,3 @@ func (g Gates) Admit(s authn.Session) error {
 	}
 	return nil
 }
-
-// inputDigest is the SHA-256 of tool and input; encoding/json sorts the keys of maps, so equal inputs agree.
-func inputDigest(tool string, input map[string]any) string {
-	b, err := json.Marshal([]any{tool, input})
-	if err != nil { // the input came from JSON
-		return ""
-	}
-	h := sha256.Sum256(b)
-	return hex.EncodeToString(h[:])
-}
-
-func asField(err error, field string) error { return fault.From(err).WithField(field) }

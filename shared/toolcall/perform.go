@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -70,7 +71,7 @@ func (e *Executor) renew(ctx context.Context, r *run, rejected uint64) error {
 // refused the call before doing anything, so repeating it repeats nothing. A dead one goes the same way because only a
 // refresh tells whether the grant is dead too; whoever refreshes puts that on the connection.
 func (e *Executor) perform(ctx context.Context, r *run) (json.RawMessage, error) {
-	res, out, err := e.send(ctx, r)
+	res, out, err := e.attempt(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -78,49 +79,57 @@ func (e *Executor) perform(ctx context.Context, r *run) (json.RawMessage, error)
 		if err := e.openToken(ctx, r, r.held.Refresh.Generation); err != nil {
 			return nil, err
 		}
-		if res, out, err = e.send(ctx, r); err != nil {
+		if res, out, err = e.attempt(ctx, r); err != nil {
 			return nil, err
 		}
 	}
-	if out.Kind != catalog.OutcomeOK {
+	if !r.accepts(res, out) {
 		return nil, e.providerFault(r, res, out)
 	}
-	data, err := r.tool.Shape(res.Status, redact(res.Body, r.token)) // 11
-	if err != nil {
-		return nil, err
+	res.Body = redact(res.Body, r.token) // 11
+	for _, values := range res.Header {
+		for i, v := range values {
+			values[i] = string(redact([]byte(v), r.token))
+		}
 	}
-	return data, nil
+	return r.op.shape(res)
 }
 
-// send is steps 8 to 10: one request to the provider.
-func (e *Executor) send(ctx context.Context, r *run) (egress.Response, catalog.Outcome, error) {
-	req, err := r.tool.Bind(r.input, r.held.Metadata) // 8
-	if err != nil {
-		return egress.Response{}, catalog.Outcome{}, err
+// accepts reports that the answer is the caller's: a success, or for a raw operation whatever does not concern the
+// connection itself or leave open what happened.
+func (r *run) accepts(res egress.Response, out catalog.Outcome) bool {
+	if out.Kind == catalog.OutcomeOK {
+		return true
 	}
-	ctx, cancel := context.WithTimeout(ctx, e.Timeout)
-	defer cancel()
+	return r.op.raw && out.Kind != catalog.OutcomeExpired && out.Kind != catalog.OutcomeDead && (r.op.idempotent || !gatewayLostIt(res.Status))
+}
+
+// send is steps 9 and 10: one request to the provider.
+func (e *Executor) send(ctx context.Context, r *run, req catalog.Request) (egress.Response, catalog.Outcome, error) {
 	h, err := req.HTTP(ctx)
 	if err != nil {
-		return egress.Response{}, catalog.Outcome{}, err
+		return egress.Response{}, catalog.Outcome{}, fmt.Errorf("%w: %w", egress.ErrNotSent, err)
 	}
-	if r.tool.IdempotencyHeader != "" && r.call.IdempotencyKey != "" {
-		h.Header.Set(r.tool.IdempotencyHeader, r.call.IdempotencyKey)
+	if r.op.keyHeader != "" && r.call.IdempotencyKey != "" {
+		h.Header.Set(r.op.keyHeader, r.call.IdempotencyKey)
 	}
 	egress.Authorize(h, req.Auth.Name, req.Auth.Format, r.token)
-	r.started = e.Now()
+	started := e.Now()
 	res, err := e.Provider.Do(h) // 9
-	r.took, r.status = e.Now().Sub(r.started), res.Status
+	r.took, r.status, r.attempts = e.Now().Sub(started), res.Status, r.attempts+1
 	if err != nil {
-		return res, catalog.Outcome{}, e.unanswered(r, err)
+		return res, catalog.Outcome{}, err
 	}
 	return res, r.spec.ClassifyAPIResponse(res.Status, res.Header, res.Body), nil // 10
 }
 
 // unanswered decides what a missing answer means: for a write that may have been sent, nobody knows.
 func (e *Executor) unanswered(r *run, err error) error {
+	if err == nil {
+		return nil
+	}
 	f := fault.From(err).With("connector", r.spec.ID)
-	if errors.Is(err, egress.ErrNotSent) || r.tool.Effect == catalog.EffectRead {
+	if errors.Is(err, egress.ErrNotSent) || r.op.effect == catalog.EffectRead {
 		return f
 	}
 	return e.unknown(r, f.Detail["reason"], err)
@@ -128,7 +137,7 @@ func (e *Executor) unanswered(r *run, err error) error {
 
 // unknown is a write of which nobody can say whether it happened.
 func (e *Executor) unknown(r *run, reason any, cause error) *fault.Error {
-	return fault.New(fault.OutcomeUnknown, "%s was sent to %s and no answer came: it may or may not have happened; look before you repeat it", r.tool.Name, r.spec.Name).With("connector", r.spec.ID).With("reason", reason).WithCause(cause)
+	return fault.New(fault.OutcomeUnknown, "%s was sent to %s and no answer came: it may or may not have happened; look before you repeat it", r.op.name, r.spec.Name).With("connector", r.spec.ID).With("reason", reason).WithCause(cause)
 }
 
 // gatewayLostIt reports that a gateway in front of the provider gave up waiting for it (RFC 9110, sections 15.6.3 and
@@ -139,7 +148,7 @@ func gatewayLostIt(status int) bool {
 
 // providerFault is an answer that is not a success, with the provider's body, redacted and bounded.
 func (e *Executor) providerFault(r *run, res egress.Response, out catalog.Outcome) error {
-	if gatewayLostIt(res.Status) && !r.tool.Idempotent {
+	if gatewayLostIt(res.Status) && !r.op.idempotent {
 		return e.unknown(r, "provider_gateway", nil).With("provider_status", res.Status)
 	}
 	f := out.Fault(r.spec.ID)
@@ -147,7 +156,7 @@ func (e *Executor) providerFault(r *run, res egress.Response, out catalog.Outcom
 	case catalog.OutcomeScope:
 		missing := out.MissingScopes
 		if len(missing) == 0 {
-			missing = r.tool.MissingScopes(nil)
+			missing = r.op.missing(nil)
 		}
 		f = e.wayIn(r, f, missing)
 	case catalog.OutcomeDead, catalog.OutcomeExpired:
@@ -185,15 +194,16 @@ func (e *Executor) refuse(ctx context.Context, r *run, err error) error {
 // record writes one audit row about r. err nil with an outcome means success.
 func (e *Executor) record(ctx context.Context, r *run, kind audit.Kind, err error) error {
 	a := audit.Record{ID: e.NewID("aud"), Kind: kind, Time: e.Now(), Tenant: r.session.Tenant, Principal: string(r.session.Principal), Session: r.session.ID,
-		Parents: r.session.Parents, Agent: r.session.Agent, Run: r.session.Run, Execution: r.id, Tool: r.call.Tool, InputSHA256: r.digest, RequestID: r.call.RequestID,
+		Parents: r.session.Parents, Agent: r.session.Agent, Run: r.session.Run, Execution: r.id, InputSHA256: r.digest, RequestID: r.call.RequestID,
 		Connection: string(r.held.ID), Grant: string(r.held.Grant), Scopes: r.held.Scopes, Generation: r.held.Refresh.Generation}
-	if r.tool != nil {
-		a.Connector, a.Effect = r.spec.ID, string(r.tool.Effect)
-	} else {
-		a.Tool = "" // a name that is no tool's may be anything, even a secret pasted by mistake
+	if r.op != nil { // a name that is no tool's is left out: it may be anything, even a secret pasted by mistake
+		a.Connector, a.Tool, a.Effect, a.Method, a.Path = r.spec.ID, r.op.name, string(r.op.effect), r.op.method, r.op.path
 	}
 	if kind == audit.ExecutionOutcome {
 		a.ProviderStatus, a.DurationMS, a.Outcome = r.status, r.took.Milliseconds(), "succeeded"
+		if r.attempts > 1 {
+			a.Attempts = r.attempts
+		}
 	}
 	if err != nil {
 		a.Outcome, a.Code = "failed", string(fault.From(err).Code)

@@ -1,0 +1,71 @@
+package toolcall
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+
+	"behalf.dev/behalf/shared/catalog"
+	"behalf.dev/behalf/shared/egress"
+	"behalf.dev/behalf/shared/fault"
+)
+
+// operation is what a call asks of a provider: a tool of the catalog, or a request that no tool covers.
+type operation struct {
+	// name stands in sessions and in the audit trail: the tool's, or "<connector>_proxy".
+	name   string
+	effect catalog.Effect
+	// idempotent tells that doing it twice is like doing it once.
+	idempotent bool
+	// keyHeader takes the caller's idempotency key at the provider; empty when it takes none.
+	keyHeader string
+	// raw tells that answers other than success are the caller's to read.
+	raw bool
+	// method and path are for the audit trail of a proxied request; empty for a tool, whose name says as much.
+	method, path string
+
+	missing func(granted []string) []string
+	bind    func(meta map[string]string) (catalog.Request, error)
+	shape   func(egress.Response) (json.RawMessage, error)
+}
+
+// resolveTool is steps 2 and 3 for a tool of the catalog.
+func (e *Executor) resolveTool(r *run) error {
+	spec, tool, err := e.Tools.Tool(r.call.Tool)
+	if err != nil {
+		return fault.From(err).WithField("/tool")
+	}
+	r.spec = spec
+	r.op = &operation{name: tool.Name, effect: tool.Effect, idempotent: tool.Idempotent, keyHeader: tool.IdempotencyHeader, missing: tool.MissingScopes,
+		shape: func(res egress.Response) (json.RawMessage, error) { return tool.Shape(res.Status, res.Body) }}
+	if !r.session.Allows(spec.ID, tool.Name) {
+		return outsideSession(tool.Name).WithField("/tool")
+	}
+	input, err := tool.ValidateInput(r.call.Input)
+	if err != nil {
+		return err
+	}
+	r.op.bind = func(meta map[string]string) (catalog.Request, error) { return tool.Bind(input, meta) }
+	r.digest = digestOf(tool.Name, input)
+	return nil
+}
+
+func outsideSession(name string) *fault.Error {
+	return fault.New(fault.Forbidden, "this session may not use %s; its connectors and tools were fixed when it was created", name).With("reason", "outside_session")
+}
+
+// digestOf is the SHA-256 of an operation and its input; encoding/json sorts the keys of maps, so equal inputs agree.
+func digestOf(name string, input any) string {
+	b, err := json.Marshal([]any{name, input})
+	if err != nil { // the input came from JSON
+		return ""
+	}
+	h := sha256.Sum256(b)
+	return hex.EncodeToString(h[:])
+}
+
+// repeatable reports that sending the call twice does no harm: it changes nothing the second time, or the provider knows
+// it by the caller's key.
+func (r *run) repeatable() bool {
+	return r.op.idempotent || r.op.keyHeader != "" && r.call.IdempotencyKey != ""
+}
