@@ -106,6 +106,9 @@ type executeBody struct {
 	Input          json.RawMessage `json:"input"`
 	Connection     string          `json:"connection"`
 	IdempotencyKey string          `json:"idempotency_key"`
+	Cursor         string          `json:"cursor"`
+	Pages          int             `json:"pages"`
+	MaxBytes       int             `json:"max_bytes"`
 }
 
 type executeAnswer struct {
@@ -113,6 +116,8 @@ type executeAnswer struct {
 	ConnectionID string          `json:"connection_id"`
 	GrantID      string          `json:"grant_id"`
 	Data         json.RawMessage `json:"data"`
+	Cursor       string          `json:"cursor,omitempty"`
+	Stopped      string          `json:"stopped,omitempty"`
 }
 
 func (f *Function) execute(ctx context.Context, r *apigw.Request) (*apigw.Response, error) {
@@ -143,10 +148,10 @@ func (f *Function) call(ctx context.Context, s authn.Session, ex *toolcall.Execu
 	if b.Tool == "" {
 		return toolcall.Result{}, fault.Invalid("/tool", "tool is missing; GET /v1/tools lists what this session may call")
 	}
-	if len(b.Input) == 0 {
+	if len(b.Input) == 0 && b.Cursor == "" {
 		b.Input = json.RawMessage("{}")
 	}
-	res, err := ex.Run(ctx, s, toolcall.Call{Tool: b.Tool, Input: b.Input, Connection: b.Connection, IdempotencyKey: b.IdempotencyKey, RequestID: requestID})
+	res, err := ex.Run(ctx, s, toolcall.Call{Tool: b.Tool, Input: b.Input, Connection: b.Connection, IdempotencyKey: b.IdempotencyKey, Cursor: b.Cursor, Pages: b.Pages, MaxBytes: b.MaxBytes, RequestID: requestID})
 	if err != nil {
 		return res, err
 	}
@@ -156,5 +161,5 @@ func (f *Function) call(ctx context.Context, s authn.Session, ex *toolcall.Execu
 }
 
 func answerOf(res toolcall.Result) executeAnswer {
-	return executeAnswer{res.ExecutionID, string(res.ConnectionID), string(res.GrantID), res.Data}
+	return executeAnswer{res.ExecutionID, string(res.ConnectionID), string(res.GrantID), res.Data, res.Cursor, res.Stopped}
 }

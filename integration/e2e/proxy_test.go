@@ -105,3 +105,34 @@ func TestExecution_LostAnswer_CanBeLookedUpByItsPrincipalOnly(t *testing.T) {
 	get(session, "exec_01kar0d5f7j1k3m5n7p9r2t4v6").WantCode(t, "not_found")
 	get(session, "conn_1").WantCode(t, "invalid_input")
 }
+
+func TestExecute_List_IsFollowedOnRequestAndNeverCutSilently(t *testing.T) {
+	t.Parallel()
+	f, session := alice(t, "github", nil)
+	for range 5 {
+		f.Execute(t, session, "github_create_issue", issue("one of many"), nil).Want(t, 200)
+	}
+	input := object{"owner": "acme", "repo": "billing", "per_page": 2}
+	first := f.Execute(t, session, "github_list_issues", input, nil).Want(t, 200)
+	if first.Text("cursor") == "" || first.Text("stopped") != "pages" {
+		t.Fatalf("%s", first.Body)
+	}
+	all := f.Execute(t, session, "github_list_issues", input, object{"pages": 10}).Want(t, 200)
+	joined, _ := all.JSON["data"].([]any)
+	if all.Text("cursor") != "" || all.Text("stopped") != "" || len(joined) < 5 {
+		t.Errorf("%d issues: %s", len(joined), all.Body)
+	}
+	seen := 0
+	for page := first; ; {
+		list, _ := page.JSON["data"].([]any)
+		seen += len(list)
+		next := page.Text("cursor")
+		if next == "" {
+			break
+		}
+		page = f.Do(t, e2e.Request{Method: "POST", Path: "/v1/execute", Token: session, Body: object{"tool": "github_list_issues", "cursor": next}}).Want(t, 200)
+	}
+	if seen != len(joined) {
+		t.Errorf("%d by cursor, %d at once", seen, len(joined))
+	}
+}

@@ -42,6 +42,7 @@ func checkTool(s *source, field string, c *Connector, t toolSpec) {
 		checkPath(s, field+".response.keep", p, false)
 	}
 	checkObject(s, field+".input", t.Input.Properties, t.Input.Required)
+	checkPages(s, field+".pagination", t)
 }
 
 func checkObject(s *source, field string, props map[string]property, required []string) {

@@ -14,6 +14,7 @@ type toolSpec struct {
 	Input             inputSpec    `yaml:"input"`
 	Request           requestSpec  `yaml:"request"`
 	Response          responseSpec `yaml:"response"`
+	Pagination        *pageSpec    `yaml:"pagination"`
 }
 
 // ToolScopes is what a call needs: all of AllOf, and one of AnyOf when it is not empty.

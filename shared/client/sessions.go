@@ -127,6 +127,11 @@ type Call struct {
 	Connection string `json:"connection,omitempty"`
 	// IdempotencyKey makes the call safe to repeat for 24 hours: same key, same answer. Give every write one.
 	IdempotencyKey string `json:"idempotency_key,omitempty"`
+	// Cursor goes on where an earlier answer stopped; Input is then left out.
+	Cursor string `json:"cursor,omitempty"`
+	// Pages is how many pages of a list are joined, at most 10; zero is one. MaxBytes bounds the answer in bytes; zero is 1 MiB.
+	Pages    int `json:"pages,omitempty"`
+	MaxBytes int `json:"max_bytes,omitempty"`
 }
 
 // Execution is a tool call that succeeded.
@@ -135,6 +140,10 @@ type Execution struct {
 	ConnectionID string          `json:"connection_id"`
 	GrantID      string          `json:"grant_id"`
 	Data         json.RawMessage `json:"data"`
+	// Cursor asks for the rest of a list; empty when there is none. Stopped says why there is a rest: pages, max_bytes, time,
+	// or the code of the error that the next page met.
+	Cursor  string `json:"cursor,omitempty"`
+	Stopped string `json:"stopped,omitempty"`
 	// Replayed tells that this is the answer of an earlier call with the same idempotency key.
 	Replayed bool `json:"-"`
 }

@@ -116,7 +116,11 @@ func (e *Executor) replay(ctx context.Context, r *run, stored Claim) (*Result, e
 	if err != nil {
 		return nil, err
 	}
-	return &Result{ExecutionID: stored.Execution, ConnectionID: stored.Connection, GrantID: stored.Grant, Data: data.Reveal(reveal.Key{}), Replayed: true}, nil
+	var d delivered
+	if err := json.Unmarshal(data.Reveal(reveal.Key{}), &d); err != nil {
+		return nil, fault.New(fault.Internal, "the answer that was kept for this key cannot be read").WithCause(err)
+	}
+	return &Result{ExecutionID: stored.Execution, ConnectionID: stored.Connection, GrantID: stored.Grant, Data: d.Data, Cursor: d.Cursor, Stopped: d.Stopped, Replayed: true}, nil
 }
 
 func resultBinding(c Claim) connection.Binding {
@@ -124,7 +128,7 @@ func resultBinding(c Claim) connection.Binding {
 }
 
 // settleClaim stores how the claimed call ended.
-func (e *Executor) settleClaim(ctx context.Context, r *run, data json.RawMessage, err error) {
+func (e *Executor) settleClaim(ctx context.Context, r *run, got delivered, err error) {
 	if r.claim == nil {
 		return
 	}
@@ -133,19 +137,26 @@ func (e *Executor) settleClaim(ctx context.Context, r *run, data json.RawMessage
 	switch {
 	case err == nil:
 		c.State, c.Connection, c.Grant = ClaimDone, r.held.ID, r.held.Grant
-		if len(data) <= maxKept {
-			sealed, serr := e.Sealer.Seal(ctx, resultBinding(c), secret.New(append([]byte(nil), data...)))
-			if serr != nil {
-				e.Log.ErrorContext(ctx, "answer not kept for its idempotency key", "execution", r.id, "error", serr)
-			}
-			c.Result = sealed
-		}
+		c.Result = e.keep(ctx, c, got)
 	case fault.Is(err, fault.OutcomeUnknown):
 		c.State = ClaimUnknown
 	default:
 		c.State = ClaimReleased
 	}
 	e.putClaim(ctx, r, c)
+}
+
+// keep seals an answer for its key; nil when it is too large, or could not be sealed.
+func (e *Executor) keep(ctx context.Context, c Claim, got delivered) []byte {
+	b, err := json.Marshal(got)
+	if err != nil || len(b) > maxKept {
+		return nil
+	}
+	sealed, err := e.Sealer.Seal(ctx, resultBinding(c), secret.New(b))
+	if err != nil {
+		e.Log.ErrorContext(ctx, "answer not kept for its idempotency key", "execution", c.Execution, "error", err)
+	}
+	return sealed
 }
 
 // releaseClaim gives the key back: nothing was sent.

@@ -115,7 +115,13 @@ type Call struct {
 	Connection string
 	// IdempotencyKey makes the call safe to repeat; empty for none.
 	IdempotencyKey string
-	RequestID      string
+	// Cursor goes on where an earlier answer of the same tool stopped; Input is then left out.
+	Cursor string
+	// Pages is how many pages of a list are fetched and joined; 0 is 1.
+	Pages int
+	// MaxBytes bounds the answer; 0 is DefaultMaxBytes. What does not fit is left for the cursor.
+	MaxBytes  int
+	RequestID string
 }
 
 // Result is a tool call that succeeded.
@@ -124,6 +130,9 @@ type Result struct {
 	ConnectionID connection.ID
 	GrantID      connection.GrantID
 	Data         json.RawMessage
+	// Cursor asks for the rest; empty when there is none. Stopped says why there is a rest: "pages", "max_bytes", "time", or
+	// the code of the error that the next page met.
+	Cursor, Stopped string
 	// Replayed tells that the answer is that of an earlier call with the same idempotency key.
 	Replayed bool
 }
@@ -142,6 +151,7 @@ type run struct {
 	status   int
 	attempts int
 	took     time.Duration
+	at       position
 }
 
 // Run executes c for s. Every error is a fault of the closed set; a refusal is recorded like an execution.
@@ -171,15 +181,15 @@ func (e *Executor) run(ctx context.Context, r *run, resolve func(*run) error) (R
 		e.releaseClaim(ctx, r)
 		return Result{}, fault.New(fault.Internal, "the call was not made, because it could not be put on record; try again").WithRetryAfter(time.Second).WithCause(err)
 	}
-	data, err := e.perform(ctx, r)                                                                 // 8 to 11
-	e.settleClaim(ctx, r, data, err)                                                               // 5, the other half
+	got, err := e.deliver(ctx, r)                                                                  // 8 to 11
+	e.settleClaim(ctx, r, got, err)                                                                // 5, the other half
 	if rerr := e.record(context.WithoutCancel(ctx), r, audit.ExecutionOutcome, err); rerr != nil { // 12
 		e.Log.ErrorContext(ctx, "outcome not recorded; the intent stands alone", "execution", r.id, "error", rerr)
 	}
 	if err != nil {
 		return Result{}, fault.From(err).With("execution_id", r.id)
 	}
-	return Result{ExecutionID: r.id, ConnectionID: r.held.ID, GrantID: r.held.Grant, Data: data}, nil
+	return Result{ExecutionID: r.id, ConnectionID: r.held.ID, GrantID: r.held.Grant, Data: got.Data, Cursor: got.Cursor, Stopped: got.Stopped}, nil
 }
 
 // admit is steps 1 to 4, cheapest first; what needs no store is checked before the store is asked.

@@ -27,6 +27,8 @@ type operation struct {
 	missing func(granted []string) []string
 	bind    func(meta map[string]string) (catalog.Request, error)
 	shape   func(egress.Response) (json.RawMessage, error)
+	// list is how the answer goes on over pages; nil when it does not.
+	list *list
 }
 
 // resolveTool is steps 2 and 3 for a tool of the catalog.
@@ -41,12 +43,30 @@ func (e *Executor) resolveTool(r *run) error {
 	if !r.session.Allows(spec.ID, tool.Name) {
 		return outsideSession(tool.Name).WithField("/tool")
 	}
-	input, err := tool.ValidateInput(r.call.Input)
+	if err := r.call.check(); err != nil {
+		return err
+	}
+	from, err := r.call.position()
 	if err != nil {
 		return err
 	}
-	r.op.bind = func(meta map[string]string) (catalog.Request, error) { return tool.Bind(input, meta) }
+	input, err := tool.ValidateInput(from.Input)
+	if err != nil {
+		return err
+	}
+	items, lists := tool.Pages()
+	if !lists && (r.call.Cursor != "" || r.call.Pages > 1) {
+		return fault.Invalid("/pages", "%s does not answer in pages", tool.Name)
+	}
+	r.op.bind = func(meta map[string]string) (catalog.Request, error) { return tool.BindPage(input, r.at.Page, meta) }
+	if lists {
+		r.op.list = &list{items: items, next: tool.NextPage}
+	}
+	r.at = from
 	r.digest = digestOf(tool.Name, input)
+	if r.call.Cursor != "" || r.call.Pages > 1 || r.call.MaxBytes > 0 { // they decide about the answer too
+		r.digest = digestOf(tool.Name, []any{input, from.Page, from.Skip, r.call.Pages, r.call.MaxBytes})
+	}
 	return nil
 }
 

@@ -70,21 +70,21 @@ func (e *Executor) renew(ctx context.Context, r *run, rejected uint64) error {
 // perform is steps 8 to 11, with the one repetition after a token that the provider does not accept, expired or dead: it
 // refused the call before doing anything, so repeating it repeats nothing. A dead one goes the same way because only a
 // refresh tells whether the grant is dead too; whoever refreshes puts that on the connection.
-func (e *Executor) perform(ctx context.Context, r *run) (json.RawMessage, error) {
+func (e *Executor) perform(ctx context.Context, r *run) (egress.Response, error) {
 	res, out, err := e.attempt(ctx, r)
 	if err != nil {
-		return nil, err
+		return res, err
 	}
 	if out.Kind == catalog.OutcomeExpired || out.Kind == catalog.OutcomeDead {
 		if err := e.openToken(ctx, r, r.held.Refresh.Generation); err != nil {
-			return nil, err
+			return res, err
 		}
 		if res, out, err = e.attempt(ctx, r); err != nil {
-			return nil, err
+			return res, err
 		}
 	}
 	if !r.accepts(res, out) {
-		return nil, e.providerFault(r, res, out)
+		return res, e.providerFault(r, res, out)
 	}
 	res.Body = redact(res.Body, r.token) // 11
 	for _, values := range res.Header {
@@ -92,7 +92,7 @@ func (e *Executor) perform(ctx context.Context, r *run) (json.RawMessage, error)
 			values[i] = string(redact([]byte(v), r.token))
 		}
 	}
-	return r.op.shape(res)
+	return res, nil
 }
 
 // accepts reports that the answer is the caller's: a success, or for a raw operation whatever does not concern the
