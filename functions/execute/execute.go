@@ -25,12 +25,13 @@ import (
 // Function is the agent plane.
 type Function struct {
 	*apigw.Mux
-	deps    awslambda.Deps
-	open    *workspace.Opener
-	catalog *catalog.Catalog
-	out     *egress.Client
-	refresh awslambda.Refresher
-	retries *toolcall.Retries
+	deps     awslambda.Deps
+	open     *workspace.Opener
+	catalog  *catalog.Catalog
+	out      *egress.Client
+	refresh  awslambda.Refresher
+	retries  *toolcall.Retries
+	policies *toolcall.Policies
 }
 
 // Variables are the environment variables that New requires.
@@ -51,7 +52,7 @@ func New(d awslambda.Deps) (*Function, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Function{deps: d, catalog: cat, retries: toolcall.NewRetries(), open: workspace.NewOpener(d.AWS, stage, tables, key, d.Now),
+	f := &Function{deps: d, catalog: cat, retries: toolcall.NewRetries(), policies: toolcall.NewPolicies(), open: workspace.NewOpener(d.AWS, stage, tables, key, d.Now),
 		out:     egress.New(egress.Options{AllowPrivate: r.Optional(env.AllowPrivateHosts, "") == "true", Wrap: d.Trace.Transport}),
 		refresh: awslambda.Refresher{Caller: awslambda.NewCaller(lambda.NewFromConfig(d.AWS)), Function: refresh}}
 	f.Mux = apigw.NewMux(d.Log, map[string]apigw.Handler{"GET /v1/tools": f.tools, "POST /v1/execute": f.execute, "POST /v1/execute/batch": f.batch,
@@ -62,7 +63,7 @@ func New(d awslambda.Deps) (*Function, error) {
 // executor is a toolcall.Executor under the session's own credentials.
 func (f *Function) executor(creds aws.CredentialsProvider) *toolcall.Executor {
 	w := f.open.Open(creds)
-	return toolcall.New(toolcall.Deps{Tools: f.catalog, State: w.DB, Sealer: w.Vault, Refresher: f.refresh, Provider: f.out, Claims: w.DB,
+	return toolcall.New(toolcall.Deps{Tools: f.catalog, State: w.DB, Sealer: w.Vault, Refresher: f.refresh, Provider: f.out, Claims: w.DB, Rules: w.DB, Approvals: w.DB, Policies: f.policies,
 		Recorder: w.DB, Retries: f.retries, Log: f.deps.Log, Now: f.deps.Now, NewID: f.deps.IDs.New})
 }
 

@@ -35,8 +35,9 @@ func tenantRoles(n naming, vaultKey string) []tenantRole {
 func executeStatements(n naming, key string) []statement {
 	vault, flow, audit := n.table("vault"), n.table("flow"), n.table("audit")
 	return []statement{
-		rows("ReadVault", vault, readItems, ofPrincipal, ofTenant+"K", ofTenant+"S"),
+		rows("ReadVault", vault, readItems, ofPrincipal, ofTenant+"K", ofTenant+"S", deployment+"S"),
 		rows("ClaimIdempotency", flow, []string{"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"}, ofPrincipal),
+		rows("CountBudgets", flow, []string{"dynamodb:UpdateItem"}, ofTenant+"B"),
 		rows("AppendAudit", audit, []string{"dynamodb:PutItem"}, ofTenant+"A#*"),
 		unwrap("OpenAccessTokens", key, n.stage, "${"+tenantTag+"}", []string{"kms:Decrypt"}, "at"),
 		never(),

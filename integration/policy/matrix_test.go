@@ -27,8 +27,9 @@ const (
 
 // meant is every item permission of every role. What is not in it must be refused.
 var meant = []grant{
-	{"tenant-execute", "vault", reads, "T#acme#U#alice T#acme#K T#acme#S"},
+	{"tenant-execute", "vault", reads, "T#acme#U#alice T#acme#K T#acme#S T#_deployment#S"},
 	{"tenant-execute", "flow", "GetItem PutItem UpdateItem", "T#acme#U#alice"},
+	{"tenant-execute", "flow", "UpdateItem", "T#acme#B"},
 	{"tenant-execute", "audit", "PutItem", "T#acme#A#*"},
 
 	{"tenant-refresh", "vault", all, "T#acme#U#* T#acme#L"},
@@ -59,7 +60,7 @@ var meant = []grant{
 func universe() []string {
 	var out []string
 	for _, tenant := range []string{"acme", "globex", "acme2", "acm", "ACME", "_deployment", "*", ""} {
-		for _, rest := range []string{"U#alice", "U#bob", "U#_org", "U#alice2", "U#alic", "U#alice#x", "U#*", "U", "K", "K2", "X", "L", "S", "D", "SCIM", "AUTH", "F#link", "F", "A#2026112211", "A", "H", "H2"} {
+		for _, rest := range []string{"U#alice", "U#bob", "U#_org", "U#alice2", "U#alic", "U#alice#x", "U#*", "U", "K", "K2", "X", "L", "S", "D", "SCIM", "AUTH", "F#link", "F", "A#2026112211", "A", "H", "H2", "B", "B2"} {
 			out = append(out, "T#"+tenant+"#"+rest)
 		}
 	}

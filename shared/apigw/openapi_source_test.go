@@ -131,7 +131,7 @@ func same(t *testing.T, what string, got, want []string) {
 // bodies ties each request body's struct to its schema.
 func bodies() map[string]string {
 	return map[string]string{"admin.tenantBody": "TenantSettings", "admin.keyBody": "APIKeyRequest", "admin.scimTokenBody": "SCIMTokenRequest", "admin.sessionBody": "SessionRequest",
-		"admin.issuerBody": "IssuerRequest", "admin.narrowBody": "NarrowRequest",
+		"admin.issuerBody": "IssuerRequest", "admin.narrowBody": "NarrowRequest", "admin.policyBody": "PolicyRequest", "admin.decideBody": "PolicyDecideRequest", "admin.switchesBody": "SwitchesRequest",
 		"callback.clientBody": "OAuthClientRequest", "callback.linkBody": "ConnectLinkRequest", "callback.confirmBody": "ConfirmRequest", "execute.executeBody": "ExecuteRequest", "execute.batchBody": "BatchRequest"}
 }
 
@@ -139,7 +139,7 @@ func TestOpenAPI_Schemas_HaveTheMembersOfTheStructs(t *testing.T) {
 	t.Parallel()
 	doc, src := openapi(t), allSource(t)
 	answers := map[string]string{"admin.keyView": "StoredKey", "admin.connectorView": "Connector", "admin.scopesView": "ConnectorScopes", "admin.toolView": "ConnectorTool",
-		"admin.revokedConnection": "RevokedConnection", "admin.deletedTenant": "DeletedTenant", "execute.executeAnswer": "Execution", "execute.batchAnswer": "BatchAnswer", "execute.batchResult": "BatchResult", "admin.executionView": "ExecutionRecord", "apigw.Connection": "Connection",
+		"admin.revokedConnection": "RevokedConnection", "admin.deletedTenant": "DeletedTenant", "admin.decision": "PolicyDecision", "execute.executeAnswer": "Execution", "execute.batchAnswer": "BatchAnswer", "execute.batchResult": "BatchResult", "admin.executionView": "ExecutionRecord", "apigw.Connection": "Connection",
 		"apigw.Revocation": "Revocation", "connection.Account": "Account", "audit.Record": "AuditRecord", "audit.Segment": "Segment", "audit.Sealed": "SealedRecord",
 		"dynamo.Tenant": "Tenant", "authn.Issuer": "Issuer", "catalog.mcpTool": "MCPTool", "catalog.openAITool": "OpenAITool", "catalog.anthropicTool": "AnthropicTool", "catalog.geminiTool": "GeminiTool"}
 	for _, table := range []map[string]string{bodies(), answers} {

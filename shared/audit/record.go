@@ -34,6 +34,9 @@ const (
 	TenantDeleted        Kind = "tenant.deleted"
 	ClientChanged        Kind = "client.changed"
 	IssuerChanged        Kind = "issuer.changed"
+	PolicyChanged        Kind = "policy.changed"
+	SwitchesChanged      Kind = "switches.changed"
+	ApprovalDecided      Kind = "approval.decided"
 )
 
 // Record is one audit row. It never holds a credential or a tool's input: inputs are identified by their SHA-256.
@@ -76,6 +79,11 @@ type Record struct {
 	// Method and Path are those of a proxied request, the path without its query; a tool's name says as much.
 	Method string `json:"method,omitempty"`
 	Path   string `json:"path,omitempty"`
+	// Rule is what in the tenant's policy refused the call or wanted an approval; Approval and ApprovedBy are the approval that
+	// it was made under.
+	Rule       string `json:"rule,omitempty"`
+	Approval   string `json:"approval_id,omitempty"`
+	ApprovedBy string `json:"approved_by,omitempty"`
 	// By is who caused it on the control plane: an API key id, "scim", "sweep"; for a narrowed session its parent's id.
 	By string `json:"by,omitempty"`
 	// VerifiedBy is how the principal of a new session was established: "api_key" (the back end's word), "oidc" (a token of

@@ -9,6 +9,7 @@ import (
 
 	"behalf.dev/behalf/shared/apigw"
 	"behalf.dev/behalf/shared/client"
+	"behalf.dev/behalf/shared/policy"
 	"behalf.dev/behalf/shared/secret"
 	"behalf.dev/behalf/shared/secret/reveal"
 )
@@ -33,6 +34,9 @@ func methods() []method {
 	page := client.Page{Limit: 7, Cursor: "next"}
 	link := client.ConnectLinkRequest{Tenant: "acme", Principal: "user_alice", Connector: "github", Scopes: []string{"repo"}, Connection: conn, ReturnURL: "https://app.example.com/done"}
 	run := client.SessionRequest{Tenant: "acme", Principal: "user_alice", Connectors: []string{"github"}, Tools: []string{"github_list_issues"}, Agent: "triage-bot", RunID: "run-42", TTLSeconds: 600}
+	rules := policy.Document{Default: "deny", Rules: []policy.Rule{{ID: "r", Effect: policy.EffectAllow, When: policy.When{Connectors: []string{"github"}, Tools: []string{"github_*"}, Effects: []string{"read"}, Agents: []string{"a"}, Principals: []string{"p"}, Groups: []string{"g"}}, Reason: "why"}},
+		Budgets: []policy.Budget{{ID: "b", Per: policy.PerTenant, Limit: 1, WindowSeconds: 60}}, Cedar: "permit(principal, action, resource);"}
+	off := policy.Switches{Tenant: true, Agents: []string{"a"}, Connectors: []string{"c"}, Tools: []string{"t"}, Reason: "why"}
 	filter := client.AuditFilter{Principal: "user_alice", Connection: conn, Tool: "t", Run: "r", Session: "s", Execution: "e", Kind: "grant.created", From: when.Add(-time.Hour), To: when}
 	return []method{
 		{"GET /healthz", "", nil, func(x ctx, c cl) (any, error) { return none(c.Health(x)) }},
@@ -82,6 +86,15 @@ func methods() []method {
 		}},
 		{"GET /v1/tenants/{tenant}/issuer", "", nil, func(x ctx, c cl) (any, error) { return c.Issuer(x, "acme") }},
 		{"DELETE /v1/tenants/{tenant}/issuer", "", nil, func(x ctx, c cl) (any, error) { return none(c.DeleteIssuer(x, "acme")) }},
+		{"GET /v1/tenants/{tenant}/policy", "", nil, func(x ctx, c cl) (any, error) { return c.Policy(x, "acme") }},
+		{"PUT /v1/tenants/{tenant}/policy", "", nil, func(x ctx, c cl) (any, error) { return c.PutPolicy(x, "acme", rules) }},
+		{"POST /v1/tenants/{tenant}/policy/decide", "", nil, func(x ctx, c cl) (any, error) {
+			return c.DecidePolicy(x, "acme", client.PolicyQuestion{Principal: "user_alice", Groups: []string{"Finance"}, Agent: "a", Tool: "github_list_issues", Connection: conn, Input: map[string]any{"owner": "acme"}, Policy: &rules})
+		}},
+		{"GET /v1/tenants/{tenant}/switches", "", nil, func(x ctx, c cl) (any, error) { return c.Switches(x, "acme") }},
+		{"PUT /v1/tenants/{tenant}/switches", "", nil, func(x ctx, c cl) (any, error) { return c.PutSwitches(x, "acme", off) }},
+		{"GET /v1/switches", "", nil, func(x ctx, c cl) (any, error) { return c.DeploymentSwitches(x) }},
+		{"PUT /v1/switches", "", nil, func(x ctx, c cl) (any, error) { return c.PutDeploymentSwitches(x, off) }},
 		{"GET /v1/tenants/{tenant}/connections", "", nil, func(x ctx, c cl) (any, error) {
 			return c.Connections(x, "acme", client.ConnectionFilter{Principal: "user_alice", Connector: "github", Status: "active"}, page)
 		}},

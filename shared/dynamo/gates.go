@@ -3,6 +3,7 @@ package dynamo
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"behalf.dev/behalf/shared/authn"
@@ -19,6 +20,8 @@ type principalState struct {
 	// Epoch counts suspensions.
 	Epoch uint64      `json:"epoch"`
 	Ended authn.Ended `json:"ended,omitzero"`
+	// Groups are the principal's groups in the directory, by display name, for policies.
+	Groups []string `json:"groups,omitempty"`
 }
 
 // SetSuspended suspends or restores a principal; changed tells whether it was otherwise before. Principals that never
@@ -34,6 +37,18 @@ func (db *DB) SetSuspended(ctx context.Context, s tenant.Scope, suspended bool, 
 		}
 		return true
 	})
+}
+
+// SetGroups notes the principal's groups in the directory, for policies.
+func (db *DB) SetGroups(ctx context.Context, s tenant.Scope, groups []string) error {
+	_, err := db.changeState(ctx, s, func(st *principalState) bool {
+		if slices.Equal(st.Groups, groups) {
+			return false
+		}
+		st.Groups = groups
+		return true
+	})
+	return err
 }
 
 // EndSession ends a session of a principal, and with it every session narrowed from it. Ending one that does not exist or
@@ -82,9 +97,10 @@ type tenantState struct {
 	Closed bool `json:"closed"`
 }
 
-// Gates reads tenant and principal state in one strong request. A tenant without a state row does not exist: closed.
+// Gates reads tenant and principal state, and the switches of tenant and deployment, in one strong request. A tenant
+// without a state row does not exist: closed.
 func (db *DB) Gates(ctx context.Context, s tenant.Scope) (toolcall.Gates, error) {
-	items, err := db.batchGet(ctx, db.names.Vault, []item{tenantStateKey(s.Tenant).item(), principalStateKey(s).item()})
+	items, err := db.batchGet(ctx, db.names.Vault, []item{tenantStateKey(s.Tenant).item(), principalStateKey(s).item(), rulesKey(s.Tenant).item(), rulesKey(tenant.Deployment).item()})
 	if err != nil {
 		return shut(), err
 	}
@@ -110,7 +126,16 @@ func readGates(items []item) (toolcall.Gates, error) {
 			if err := decode(i, &st); err != nil {
 				return shut(), err
 			}
-			g.Suspended, g.Ended = st.Suspended, st.Ended
+			g.Suspended, g.Ended, g.Groups = st.Suspended, st.Ended, st.Groups
+		case "RULES":
+			var r rules
+			if err := decode(i, &r); err != nil {
+				return shut(), err
+			}
+			g.Switches = append(g.Switches, r.Switches)
+			if text(i, attrPK) != rulesKey(tenant.Deployment).pk { // the deployment has switches and no policy
+				g.Policy = r.Policy
+			}
 		}
 	}
 	return g, nil

@@ -10,8 +10,10 @@ import (
 	"time"
 
 	"behalf.dev/behalf/shared/connection"
+	"behalf.dev/behalf/shared/policy"
 	"behalf.dev/behalf/shared/scim"
 	"behalf.dev/behalf/shared/tenant"
+	"behalf.dev/behalf/shared/toolcall"
 )
 
 // key is a primary key. Only the functions below make one.
@@ -58,7 +60,11 @@ func tenantKeyKey(t tenant.ID, p connection.Purpose, version uint32) key {
 func clientKey(owner tenant.ID, connector string) key {
 	return key{partition(owner, "X"), "APP#" + part(connector)}
 }
-func tenantStateKey(t tenant.ID) key   { return key{partition(t, "S"), "STATE"} }
+func tenantStateKey(t tenant.ID) key { return key{partition(t, "S"), "STATE"} }
+func rulesKey(t tenant.ID) key       { return key{partition(t, "S"), "RULES"} }
+func policyKey(t tenant.ID, revision uint64) key {
+	return key{partition(t, "S"), fmt.Sprintf("POLICY#%010d", revision)}
+}
 func listPartition(t tenant.ID) string { return partition(t, "L") }
 func listKey(t tenant.ID, id connection.ID) key {
 	return key{listPartition(t), "C#" + part(string(id))}
@@ -132,6 +138,24 @@ func linkKey(t tenant.ID, id string) key       { return key{partition(t, "F#L#"+
 func linkHashKey(t tenant.ID, hash string) key { return key{partition(t, "F#H#"+part(hash)), "REF"} }
 func claimKey(s tenant.Scope, keyHash string) key {
 	return key{principalPartition(s), "I#" + part(keyHash)}
+}
+
+func approvalKey(s tenant.Scope, id string) key {
+	return key{principalPartition(s), approvalPrefix + part(id)}
+}
+
+const approvalPrefix = "P#"
+
+// budgetKey is a window of a budget: a principal's in its own partition, the others in one of the tenant.
+func budgetKey(s tenant.Scope, u toolcall.BudgetUse) key {
+	window := fmt.Sprintf("#%012d", u.Window)
+	switch u.Per {
+	case policy.PerPrincipal:
+		return key{principalPartition(s), "B#" + part(u.ID) + window}
+	case policy.PerAgent:
+		return key{partition(s.Tenant, "B"), "A#" + part(u.ID) + "#" + part(u.Agent) + window}
+	}
+	return key{partition(s.Tenant, "B"), "T#" + part(u.ID) + window}
 }
 
 // audit

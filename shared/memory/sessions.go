@@ -2,12 +2,21 @@ package memory
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"behalf.dev/behalf/shared/authn"
 	"behalf.dev/behalf/shared/fault"
 	"behalf.dev/behalf/shared/tenant"
 )
+
+// SetGroups notes the principal's groups in the directory.
+func (s *Store) SetGroups(ctx context.Context, scope tenant.Scope, groups []string) error {
+	return s.do(ctx, "SetGroups", func() error {
+		s.groups[scope] = slices.Clone(groups)
+		return nil
+	})
+}
 
 // EndSession ends a session of a principal, and with it every session narrowed from it.
 func (s *Store) EndSession(ctx context.Context, scope tenant.Scope, session string, now time.Time) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"behalf.dev/behalf/shared/connection"
+	"behalf.dev/behalf/shared/policy"
 	"behalf.dev/behalf/shared/tenant"
 	"behalf.dev/behalf/shared/toolcall"
 )
@@ -53,6 +54,8 @@ func (s *Store) Gates(ctx context.Context, scope tenant.Scope) (g toolcall.Gates
 // gates is Gates for a caller that holds the lock.
 func (s *Store) gates(scope tenant.Scope) (g toolcall.Gates, err error) {
 	g.Suspended, g.Ended = s.suspended[scope], s.ended[scope]
+	g.Groups, g.Policy = s.groups[scope], uint64(len(s.rules[scope.Tenant].policies))
+	g.Switches = []policy.Switches{s.rules[scope.Tenant].switches, s.rules[tenant.Deployment].switches}
 	g.TenantClosed, err = s.closed(scope.Tenant)
 	return g, err
 }

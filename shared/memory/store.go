@@ -44,6 +44,10 @@ type Store struct {
 	records     map[tenant.ID][]row
 	recorded    map[idKey]bool
 	segments    map[tenant.ID][]row
+	rules       map[tenant.ID]rulesRow
+	groups      map[tenant.Scope][]string
+	counts      map[idKey]int64
+	approvals   map[approvalKey]row
 }
 
 // New returns an empty store over a clock.
@@ -52,7 +56,8 @@ func New(now func() time.Time) *Store {
 		slots: map[slotKey]row{}, links: map[idKey]row{}, hashes: map[idKey]string{}, claims: map[claimKey]row{}, wrapped: map[wrappedKey]row{},
 		clients: map[clientKey]row{}, tenants: map[tenant.ID]row{}, deployed: map[tenant.ID]bool{}, suspended: map[tenant.Scope]bool{},
 		ended: map[tenant.Scope]authn.Ended{}, issuers: map[tenant.ID]row{},
-		keys: map[recordKey]row{}, records: map[tenant.ID][]row{}, recorded: map[idKey]bool{}, segments: map[tenant.ID][]row{}}
+		keys: map[recordKey]row{}, records: map[tenant.ID][]row{}, recorded: map[idKey]bool{}, segments: map[tenant.ID][]row{},
+		rules: map[tenant.ID]rulesRow{}, groups: map[tenant.Scope][]string{}, counts: map[idKey]int64{}, approvals: map[approvalKey]row{}}
 }
 
 // row is a document and its version.

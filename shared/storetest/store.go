@@ -11,6 +11,7 @@ import (
 	"behalf.dev/behalf/shared/dynamo"
 	"behalf.dev/behalf/shared/oauthclient"
 	"behalf.dev/behalf/shared/oauthflow"
+	"behalf.dev/behalf/shared/policy"
 	"behalf.dev/behalf/shared/refresh"
 	"behalf.dev/behalf/shared/revoke"
 	"behalf.dev/behalf/shared/tenant"
@@ -43,6 +44,19 @@ type Store interface {
 	Issuers
 	KeyRecords
 	Shredder
+	toolcall.Rulebook
+	toolcall.Approvals
+	Rules
+}
+
+// Rules are a tenant's switches and policy, and what policies are about.
+type Rules interface {
+	Rules(ctx context.Context, t tenant.ID) (policy.Switches, uint64, error)
+	PutSwitches(ctx context.Context, t tenant.ID, s policy.Switches) error
+	PutPolicy(ctx context.Context, t tenant.ID, d policy.Document) (uint64, error)
+	SetGroups(ctx context.Context, s tenant.Scope, groups []string) error
+	Gates(ctx context.Context, s tenant.Scope) (toolcall.Gates, error)
+	ApprovalsOf(ctx context.Context, s tenant.Scope, after string, limit int) ([]toolcall.Approval, string, error)
 }
 
 // Listing pages through the connections of a tenant.

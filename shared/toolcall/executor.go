@@ -14,6 +14,7 @@ import (
 	"behalf.dev/behalf/shared/connection"
 	"behalf.dev/behalf/shared/egress"
 	"behalf.dev/behalf/shared/fault"
+	"behalf.dev/behalf/shared/policy"
 	"behalf.dev/behalf/shared/secret"
 	"behalf.dev/behalf/shared/tenant"
 )
@@ -30,6 +31,11 @@ type Gates struct {
 	TenantClosed, Suspended bool
 	// Ended are the principal's sessions that were ended before their time.
 	Ended authn.Ended
+	// Groups are the principal's groups in the directory.
+	Groups []string
+	// Switches are those of the deployment and of the tenant; Policy is the tenant's policy revision in force, 0 for none.
+	Switches []policy.Switches
+	Policy   uint64
 }
 
 // Snapshot is what step 1 reads, all strongly.
@@ -76,12 +82,16 @@ type Deps struct {
 	Refresher Refresher
 	Provider  Provider
 	Claims    Claims
+	Rules     Rulebook
+	Approvals Approvals
 	Recorder  audit.Recorder
 	Log       *slog.Logger
 	Now       func() time.Time
 	NewID     func(prefix string) string
 	// Timeout bounds a whole call, repetitions and the wait for a refresh included; default 25 s, below API Gateway's 29 s.
 	Timeout time.Duration
+	// Policies keeps compiled policies across calls; nil keeps them for this Executor.
+	Policies *Policies
 	// Retries bounds repetitions across the calls of a process; nil repeats nothing.
 	Retries *Retries
 	// Sleep waits or returns early with ctx's error; nil waits for real.
@@ -97,6 +107,9 @@ type Executor struct{ Deps }
 func New(d Deps) *Executor {
 	if d.Timeout == 0 {
 		d.Timeout = 25 * time.Second
+	}
+	if d.Policies == nil {
+		d.Policies = NewPolicies()
 	}
 	if d.Sleep == nil {
 		d.Sleep = sleep
@@ -152,6 +165,8 @@ type run struct {
 	attempts int
 	took     time.Duration
 	at       position
+	decision policy.Decision
+	approval Approval
 }
 
 // Run executes c for s. Every error is a fault of the closed set; a refusal is recorded like an execution.
@@ -173,7 +188,7 @@ func (e *Executor) run(ctx context.Context, r *run, resolve func(*run) error) (R
 		}
 		return *done, nil
 	}
-	if err := e.openToken(ctx, r, 0); err != nil { // 6
+	if err := e.ready(ctx, r); err != nil { // 6
 		e.releaseClaim(ctx, r)
 		return Result{}, e.refuse(ctx, r, err)
 	}
@@ -192,6 +207,17 @@ func (e *Executor) run(ctx context.Context, r *run, resolve func(*run) error) (R
 	return Result{ExecutionID: r.id, ConnectionID: r.held.ID, GrantID: r.held.Grant, Data: got.Data, Cursor: got.Cursor, Stopped: got.Stopped}, nil
 }
 
+// ready is step 6 and what may happen once per call only: budgets are counted, an approval is used up.
+func (e *Executor) ready(ctx context.Context, r *run) error {
+	if err := e.count(ctx, r); err != nil {
+		return err
+	}
+	if err := e.openToken(ctx, r, 0); err != nil {
+		return err
+	}
+	return e.use(ctx, r)
+}
+
 // admit is steps 1 to 4, cheapest first; what needs no store is checked before the store is asked.
 func (e *Executor) admit(ctx context.Context, r *run, resolve func(*run) error) error {
 	if err := resolve(r); err != nil { // 2, 3
@@ -204,13 +230,16 @@ func (e *Executor) admit(ctx context.Context, r *run, resolve func(*run) error) 
 	if err := snap.Admit(r.session); err != nil {
 		return err
 	}
+	if err := snap.switchedOff(r.session, r.spec.ID, r.op.name); err != nil {
+		return err
+	}
 	if r.held, err = e.choose(r, snap.Connections); err != nil {
 		return err
 	}
 	if missing := r.op.missing(r.held.Scopes); len(missing) > 0 { // 4
 		return e.wayIn(r, fault.New(fault.ScopeMissing, "%s needs scopes that this connection was not granted", r.op.name), missing).With("missing_scopes", missing)
 	}
-	return nil
+	return e.govern(ctx, r, snap.Gates)
 }
 
 // Admit refuses a session whose tenant, principal or self was ended since its token was signed: fault.Revoked.

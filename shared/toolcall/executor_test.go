@@ -101,7 +101,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	w.connect(1)
-	w.exec = toolcall.New(toolcall.Deps{Tools: cat, State: w.store, Sealer: plainSealer{}, Refresher: w, Provider: w, Claims: w.store, Recorder: w.store, Log: slog.New(slog.DiscardHandler),
+	w.exec = toolcall.New(toolcall.Deps{Tools: cat, State: w.store, Sealer: plainSealer{}, Refresher: w, Provider: w, Claims: w.store, Rules: w.store, Approvals: w.store, Recorder: w.store, Log: slog.New(slog.DiscardHandler),
 		Now: w.clock, NewID: ident.NewSource(w.clock, nil).New})
 	return w
 }

@@ -19,6 +19,8 @@ type operation struct {
 	idempotent bool
 	// keyHeader takes the caller's idempotency key at the provider; empty when it takes none.
 	keyHeader string
+	// input are the arguments as policies and approvers see them.
+	input map[string]any
 	// raw tells that answers other than success are the caller's to read.
 	raw bool
 	// method and path are for the audit trail of a proxied request; empty for a tool, whose name says as much.
@@ -54,6 +56,7 @@ func (e *Executor) resolveTool(r *run) error {
 	if err != nil {
 		return err
 	}
+	r.op.input = input
 	items, lists := tool.Pages()
 	if !lists && (r.call.Cursor != "" || r.call.Pages > 1) {
 		return fault.Invalid("/pages", "%s does not answer in pages", tool.Name)

@@ -195,7 +195,7 @@ func (e *Executor) refuse(ctx context.Context, r *run, err error) error {
 func (e *Executor) record(ctx context.Context, r *run, kind audit.Kind, err error) error {
 	a := audit.Record{ID: e.NewID("aud"), Kind: kind, Time: e.Now(), Tenant: r.session.Tenant, Principal: string(r.session.Principal), Session: r.session.ID,
 		Parents: r.session.Parents, Agent: r.session.Agent, Run: r.session.Run, Execution: r.id, InputSHA256: r.digest, RequestID: r.call.RequestID,
-		Connection: string(r.held.ID), Grant: string(r.held.Grant), Scopes: r.held.Scopes, Generation: r.held.Refresh.Generation}
+		Approval: r.approval.ID, ApprovedBy: r.approval.DecidedBy, Rule: r.decision.Approval, Connection: string(r.held.ID), Grant: string(r.held.Grant), Scopes: r.held.Scopes, Generation: r.held.Refresh.Generation}
 	if r.op != nil { // a name that is no tool's is left out: it may be anything, even a secret pasted by mistake
 		a.Connector, a.Tool, a.Effect, a.Method, a.Path = r.spec.ID, r.op.name, string(r.op.effect), r.op.method, r.op.path
 	}
@@ -211,6 +211,9 @@ func (e *Executor) record(ctx context.Context, r *run, kind audit.Kind, err erro
 			a.Outcome = "unknown"
 		}
 		a.Reason, _ = fault.From(err).Detail["reason"].(string)
+		if rule, ok := fault.From(err).Detail["rule"].(string); ok {
+			a.Rule = rule
+		}
 	}
 	return e.Recorder.Record(ctx, a)
 }
