@@ -1,6 +1,9 @@
 package apigw
 
-import "net/http"
+import (
+	"net/http"
+	"slices"
+)
 
 // Function is a deployable, named as its folder under functions/.
 type Function string
@@ -36,6 +39,13 @@ type Route struct {
 
 // Routes is the HTTP API: the CDK app deploys it, the local stack serves it, the OpenAPI document must cover it.
 func Routes() []Route {
+	return slices.Concat(controlRoutes(), connectRoutes(), agentRoutes(), []Route{
+		{"ANY", "/scim/v2/{proxy+}", SCIM, SCIMKey, ""},
+	})
+}
+
+// controlRoutes are the back end of the SaaS, and what everybody may read.
+func controlRoutes() []Route {
 	const get, put, post, del = http.MethodGet, http.MethodPut, http.MethodPost, http.MethodDelete
 	return []Route{
 		{get, "/healthz", Admin, None, ""},
@@ -74,7 +84,13 @@ func Routes() []Route {
 		{post, "/v1/tenants/{tenant}/connections/{connection}/resume", Admin, Key, "connections:write"},
 		{del, "/v1/tenants/{tenant}/principals/{principal}", Admin, Key, "connections:write"},
 		{get, "/v1/tenants/{tenant}/audit", Admin, Key, "audit:read"},
+	}
+}
 
+// connectRoutes store credentials: for the back end, and for browsers.
+func connectRoutes() []Route {
+	const get, put, post, del = http.MethodGet, http.MethodPut, http.MethodPost, http.MethodDelete
+	return []Route{
 		{put, "/v1/connectors/{connector}/client", Callback, Key, "clients:write"},
 		{get, "/v1/connectors/{connector}/client", Callback, Key, "clients:read"},
 		{del, "/v1/connectors/{connector}/client", Callback, Key, "clients:write"},
@@ -88,7 +104,13 @@ func Routes() []Route {
 		{post, "/connect/{link}", Callback, None, ""},
 		{get, "/oauth/callback", Callback, None, ""},
 		{get, "/oauth/callback/{context}", Callback, None, ""},
+	}
+}
 
+// agentRoutes are what a session may do.
+func agentRoutes() []Route {
+	const get, post = http.MethodGet, http.MethodPost
+	return []Route{
 		// A path of its own, since API Gateway asks one kind of credential per route, and an agent has no API key. Admin
 		// answers it because it alone may sign.
 		{post, "/v1/sessions/narrow", Admin, Session, ""},
@@ -98,7 +120,5 @@ func Routes() []Route {
 		{"ANY", "/v1/proxy/{connector}/{path+}", Execute, Session, ""},
 		// Admin answers it because execute may write the audit trail and not read it.
 		{get, "/v1/executions/{execution}", Admin, Session, ""},
-
-		{"ANY", "/scim/v2/{proxy+}", SCIM, SCIMKey, ""},
 	}
 }

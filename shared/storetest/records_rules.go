@@ -70,8 +70,10 @@ func budgets(t *testing.T, s Store) {
 	alice, bob := scope(acme, "alice"), scope(acme, "bob")
 	for _, per := range []policy.Per{policy.PerTenant, policy.PerPrincipal, policy.PerAgent} {
 		u := use(per, "x", 1)
-		if !count(alice, u) || !count(alice, u) || count(alice, u) {
-			t.Errorf("%s: a budget of 2 does not hold 2", per)
+		for call, want := range []bool{true, true, false} {
+			if got := count(alice, u); got != want {
+				t.Errorf("%s: call %d of a budget of 2 passes is %v", per, call+1, got)
+			}
 		}
 		if got := count(bob, u); got != (per == policy.PerPrincipal) {
 			t.Errorf("%s: bob may call is %v", per, got)
