@@ -87,13 +87,21 @@ func (s *Stack) install(ctx context.Context, extra map[string]string) error {
 
 // code is what runs a function: this process, or whatever Launch starts.
 func (s *Stack) code(ctx context.Context, d Deployed, cfg aws.Config, make func(awslambda.Deps) (any, error)) (invoker, error) {
-	if s.opt.Launch == nil {
-		h, err := make(awslambda.Deps{AWS: cfg, Lookup: env.FromMap(d.Environment), Log: s.opt.Log.With("function", d.Name), Now: s.opt.Now, IDs: s.ids})
-		if err != nil {
-			return nil, err
+	if s.opt.Launch != nil {
+		h, err := s.launch(ctx, d, cfg)
+		if err != nil || h != nil {
+			return h, err
 		}
-		return s.lambda(d.ARN, h), nil
 	}
+	h, err := make(awslambda.Deps{AWS: cfg, Lookup: env.FromMap(d.Environment), Log: s.opt.Log.With("function", d.Name), Now: s.opt.Now, IDs: s.ids})
+	if err != nil {
+		return nil, err
+	}
+	return s.lambda(d.ARN, h), nil
+}
+
+// launch has a function run elsewhere.
+func (s *Stack) launch(ctx context.Context, d Deployed, cfg aws.Config) (invoker, error) {
 	if s.opt.Endpoint == "" {
 		return nil, errors.New("functions outside of this process need an Endpoint")
 	}
@@ -101,6 +109,7 @@ func (s *Stack) code(ctx context.Context, d Deployed, cfg aws.Config, make func(
 	if err != nil {
 		return nil, fmt.Errorf("find credentials: %w", err)
 	}
+	d.Environment = maps.Clone(d.Environment)
 	maps.Copy(d.Environment, map[string]string{"AWS_ENDPOINT_URL": s.opt.Endpoint, "AWS_REGION": cfg.Region, "AWS_DEFAULT_REGION": cfg.Region,
 		"AWS_ACCESS_KEY_ID": c.AccessKeyID, "AWS_SECRET_ACCESS_KEY": c.SecretAccessKey, "AWS_SESSION_TOKEN": c.SessionToken})
 	return s.opt.Launch(ctx, d)

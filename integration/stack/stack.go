@@ -34,8 +34,8 @@ type Options struct {
 	// Credentials are those of a role by ARN, or of the operator for "", where Endpoint enforces IAM. nil: the SDK's default
 	// credentials for everybody, or test/test when the environment names none.
 	Credentials func(roleARN string) aws.CredentialsProvider
-	// Launch runs the code of a function outside of this process; nil runs it inside. Such a function sees nothing but its
-	// environment, so it needs an Endpoint.
+	// Launch runs the code of a function outside of this process; nil, or a nil Handler without an error, runs it inside. Such
+	// a function sees nothing but its environment, so it needs an Endpoint.
 	Launch func(ctx context.Context, f Deployed) (localaws.Handler, error)
 	// Port of 127.0.0.1; 0 picks a free one.
 	Port int
