@@ -100,6 +100,10 @@ func (p *process) coordinator() *refresh.Coordinator {
 		Timeout: func(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 			return deadline{ctx, p.now().Add(d)}, func() {}
 		},
+		Left: func(ctx context.Context) (time.Duration, bool) {
+			end, ok := ctx.Deadline()
+			return end.Sub(p.now()), ok
+		},
 		Jitter: p.w.jitter, NewID: p.w.newID}
 	if p.w.sabotage != nil {
 		p.w.sabotage(p, &d)

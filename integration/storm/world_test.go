@@ -59,6 +59,7 @@ type world struct {
 	provider *storm.Provider
 	ahead    atomic.Int64
 	turn     atomic.Int64
+	people   atomic.Int64
 
 	mu        sync.Mutex
 	workers   []*storm.Worker
@@ -281,7 +282,8 @@ type person struct {
 	w                  *world
 	t                  *testing.T
 	account, connector string
-	tenant, connection string
+	tenant, principal  string
+	connection         string
 	session            *client.Session
 	connected          time.Time
 }
@@ -290,20 +292,21 @@ type person struct {
 func (w *world) connect(t *testing.T, connector, tenant, account string) *person {
 	t.Helper()
 	ctx := t.Context()
+	principal := fmt.Sprintf("user_%d", w.people.Add(1))
 	if _, err := w.api.PutTenant(ctx, tenant, client.TenantSettings{}); err != nil {
 		t.Fatal(err)
 	}
-	link, err := w.api.CreateConnectLink(ctx, client.ConnectLinkRequest{Tenant: tenant, Principal: "user_dora", Connector: connector, ReturnURL: w.stack.URL + "/healthz"})
+	link, err := w.api.CreateConnectLink(ctx, client.ConnectLinkRequest{Tenant: tenant, Principal: principal, Connector: connector, ReturnURL: w.stack.URL + "/healthz"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	browse(t, link.URL, account)
-	done, err := w.api.ConfirmConnectLink(ctx, link.ID, "user_dora")
+	done, err := w.api.ConfirmConnectLink(ctx, link.ID, principal)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &person{w: w, t: t, account: account, connector: connector, tenant: tenant, connection: done.ConnectionID, connected: time.Now()}
-	got, err := w.api.CreateSession(ctx, client.SessionRequest{Tenant: tenant, Principal: "user_dora", Agent: "test", TTLSeconds: 3600})
+	p := &person{w: w, t: t, account: account, connector: connector, tenant: tenant, principal: principal, connection: done.ConnectionID, connected: time.Now()}
+	got, err := w.api.CreateSession(ctx, client.SessionRequest{Tenant: tenant, Principal: principal, Agent: "test", TTLSeconds: 3600})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,8 +22,15 @@ func New(d Deps) *Coordinator {
 	if d.Timeout == nil {
 		d.Timeout = context.WithTimeout
 	}
+	if d.Left == nil {
+		d.Left = remaining
+	}
 	return &Coordinator{d}
 }
+
+// followEvery is how often a follower looks, at most: each has an answer so soon after the one who refreshes, and a look is one
+// strong read of one item, of which a partition gives 3,000 per second (DynamoDB Developer Guide, "Burst and adaptive capacity").
+const followEvery = 200 * time.Millisecond
 
 // Refresh runs R0 to R8 for one connection. An error means that our side failed; what the provider did is in Result.
 func (c *Coordinator) Refresh(ctx context.Context, r connection.RefreshRequest) (connection.RefreshResult, error) {
@@ -32,7 +39,7 @@ func (c *Coordinator) Refresh(ctx context.Context, r connection.RefreshRequest) 
 		return connection.RefreshResult{}, err
 	}
 	deadline, first := c.Now().Add(r.Wait), conn.Refresh.Generation
-	for pause := 50 * time.Millisecond; ; pause = min(2*pause, 800*time.Millisecond) {
+	for pause := 50 * time.Millisecond; ; pause = min(2*pause, followEvery) {
 		if conn.Refresh.Generation != first {
 			r.Force = false // somebody did meanwhile what was asked for
 		}
@@ -55,7 +62,7 @@ func (c *Coordinator) Refresh(ctx context.Context, r connection.RefreshRequest) 
 		}
 		if left := deadline.Sub(c.Now()); left <= 0 {
 			return busy(leased), nil
-		} else if err := c.Sleep(ctx, min(pause, left)); err != nil {
+		} else if err := c.Sleep(ctx, min(pause-time.Duration(c.Jitter()*float64(pause/4)), left)); err != nil {
 			return connection.RefreshResult{}, err
 		}
 		if conn, err = c.Connections.Connection(ctx, r.Ref); err != nil {

@@ -113,10 +113,19 @@ type Deps struct {
 	Sleep func(ctx context.Context, d time.Duration) error
 	// Timeout bounds a request to the provider; nil is context.WithTimeout.
 	Timeout func(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc)
+	// Left is how much time a context leaves, false without a deadline; nil measures by the system's clock, as contexts do
+	// whatever Now says.
+	Left func(ctx context.Context) (time.Duration, bool)
 	// Jitter returns a number in [0,1).
 	Jitter func() float64
 	// NewID makes ids for leases and audit records.
 	NewID func(prefix string) string
+}
+
+// remaining is Deps.Left by the system's clock.
+func remaining(ctx context.Context) (time.Duration, bool) {
+	end, ok := ctx.Deadline()
+	return time.Until(end), ok
 }
 
 // open is a Keeper that lets everything pass.

@@ -1,6 +1,7 @@
 package refresh
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -111,8 +112,10 @@ func TestGate(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	g := NewGate(Limits{PerSecond: 1, Burst: 20}, func() time.Time { return now })
-	ref := connection.Ref{Connector: "plain"}
+	ref := connection.Ref{Connector: "plain", ID: "conn_1"}
 	ref.Tenant = "acme"
+	sibling := ref
+	sibling.ID = "conn_2"
 	other := ref
 	other.Tenant = "umbrella"
 	failed := &EndpointError{Sent: true}
@@ -130,8 +133,8 @@ func TestGate(t *testing.T) {
 		t.Errorf("another tenant waits %v", w)
 	}
 	now = now.Add(10 * time.Second)
-	if first, second := g.Wait(ref), g.Wait(ref); first != 0 || second != probeFor {
-		t.Errorf("probes wait %v and %v", first, second)
+	if first, again, second := g.Wait(ref), g.Wait(ref), g.Wait(sibling); first != 0 || again != 0 || second != probeFor {
+		t.Errorf("the probe waits %v, who asks for the same %v, who asks for another %v", first, again, second)
 	}
 	g.Report(ref, failed)
 	if w := g.Wait(ref); w != 20*time.Second {
@@ -149,12 +152,33 @@ func TestGate(t *testing.T) {
 	}
 	g.Report(ref, &EndpointError{Outcome: catalog.Outcome{Kind: catalog.OutcomeDead}})
 	passed := 0
-	for range 100 {
+	for i := range 100 {
+		ref.ID = connection.ID(fmt.Sprintf("conn_%d", i+10))
 		if g.Wait(ref) == 0 {
 			passed++
 		}
 	}
 	if passed == 0 || passed > 20 {
 		t.Errorf("%d of 100 at once pass a burst of 20", passed)
+	}
+}
+
+// Callers that race for one lease are one request to the provider; the rate limit must not send any of them away.
+func TestGate_SameConnectionAtOnce_CountsOnce(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	g := NewGate(Limits{PerSecond: 1, Burst: 2}, func() time.Time { return now })
+	one, two, three := connection.Ref{Connector: "plain", ID: "conn_1"}, connection.Ref{Connector: "plain", ID: "conn_2"}, connection.Ref{Connector: "plain", ID: "conn_3"}
+	for range 50 {
+		if g.Wait(one) != 0 {
+			t.Fatal("a caller for the same connection is sent away")
+		}
+	}
+	if g.Wait(two) != 0 || g.Wait(three) == 0 {
+		t.Error("others are not counted one by one")
+	}
+	now = now.Add(raceFor)
+	if g.Wait(one) != 0 || g.Wait(three) != 0 || g.Wait(two) == 0 { // two tokens came back
+		t.Error("a later refresh of the same connection does not count")
 	}
 }

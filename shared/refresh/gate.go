@@ -30,6 +30,9 @@ type Gate struct {
 	mu       sync.Mutex
 	circuits map[circuitKey]*circuit
 	rates    map[string]*rate
+	// passed is when a connection was let through. Those that ask for the same one at the same time race for one lease, and
+	// one request comes of them: they count once, and none of them is sent away.
+	passed map[connection.ID]time.Time
 }
 
 type circuitKey struct {
@@ -42,6 +45,8 @@ type circuit struct {
 	fails int
 	pause time.Duration
 	until time.Time
+	// prober is the connection that finds out whether a paused provider works again.
+	prober connection.ID
 }
 
 // rate is a token bucket.
@@ -56,6 +61,9 @@ const maxCircuits = 10_000
 // probeFor is how long the one request that tries a paused provider has before another one may.
 const probeFor = 30 * time.Second
 
+// raceFor is how long those that ask for one connection count as one: from a read to the lease is a moment.
+const raceFor, maxPassed = 2 * time.Second, 1_000
+
 // NewGate returns a Gate with all circuits closed.
 func NewGate(l Limits, now func() time.Time) *Gate {
 	if l.Failures == 0 {
@@ -67,7 +75,7 @@ func NewGate(l Limits, now func() time.Time) *Gate {
 	if l.PerSecond == 0 {
 		l.PerSecond, l.Burst = 20, 40
 	}
-	return &Gate{limits: l, now: now, circuits: map[circuitKey]*circuit{}, rates: map[string]*rate{}}
+	return &Gate{limits: l, now: now, circuits: map[circuitKey]*circuit{}, rates: map[string]*rate{}, passed: map[connection.ID]time.Time{}}
 }
 
 // Wait is zero when a refresh may start now, and counts it; otherwise it is the time to come back.
@@ -76,12 +84,25 @@ func (g *Gate) Wait(ref connection.Ref) time.Duration {
 	defer g.mu.Unlock()
 	now := g.now()
 	if c := g.circuits[keyOf(ref)]; c != nil && !c.until.IsZero() {
-		if left := c.until.Sub(now); left > 0 {
+		left := c.until.Sub(now)
+		if left > 0 && (c.prober == "" || c.prober != ref.ID) {
 			return left
 		}
-		c.until = now.Add(probeFor) // this one finds out; the others go on waiting
+		if left <= 0 {
+			c.until, c.prober = now.Add(probeFor), ref.ID // this one finds out; the others go on waiting
+		}
 	}
-	return g.take(ref.Connector, now)
+	if at, ok := g.passed[ref.ID]; ok && now.Sub(at) < raceFor {
+		return 0
+	}
+	wait := g.take(ref.Connector, now)
+	if wait == 0 {
+		if len(g.passed) >= maxPassed {
+			clear(g.passed)
+		}
+		g.passed[ref.ID] = now
+	}
+	return wait
 }
 
 func (g *Gate) take(connector string, now time.Time) time.Duration {
@@ -118,6 +139,7 @@ func (g *Gate) Report(ref connection.Ref, failed *EndpointError) {
 		g.circuits[k] = c
 	}
 	c.fails++
+	c.prober = ""
 	asked := time.Duration(0)
 	if failed.Outcome.Status == http.StatusTooManyRequests { // said about the client, not about one connection
 		asked = failed.Outcome.RetryAfter

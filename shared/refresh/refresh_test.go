@@ -122,7 +122,7 @@ func TestRefresh_FiftyCallersAtOnce_OneProviderCall(t *testing.T) {
 func (w *world) concurrent() *refresh.Coordinator {
 	k := w.worker(nil)
 	d := k.coordinator().Deps
-	d.Connections, d.Slots, d.Recorder = w.store, w.store, w.store
+	d.Connections, d.Slots, d.Recorder, d.Keeper = w.store, w.store, w.store, refresh.NewGate(refresh.Limits{PerSecond: 1, Burst: 2}, time.Now)
 	return refresh.New(d)
 }
 
@@ -256,6 +256,19 @@ func TestRefresh_TooLittleTime_NothingIsSent(t *testing.T) {
 		if !fault.Is(err, fault.RateLimited) || w.provider.calls != 0 || w.current().Refresh.LeaseOwner != "" {
 			t.Errorf("%v after %d calls, lease %q", err, w.provider.calls, w.current().Refresh.LeaseOwner)
 		}
+	})
+}
+
+// The time that is left goes by the clock that ends contexts, wherever the injected one is.
+func TestRefresh_ClockAheadOfTheSystems_TimeIsLeft(t *testing.T) {
+	in(t, func(t *testing.T) {
+		w := newWorld(t, strict)
+		ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+		defer cancel()
+		d := w.worker(nil).coordinator().Deps
+		d.Now = func() time.Time { return time.Now().Add(time.Hour) }
+		res, err := refresh.New(d).Refresh(ctx, connection.RefreshRequest{Ref: w.ref})
+		w.want(res, err, connection.RefreshRefreshed, "")
 	})
 }
 

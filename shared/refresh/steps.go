@@ -37,8 +37,8 @@ const spare = 5 * time.Second
 
 // enough reports that the caller has time for one more request to the provider.
 func (c *Coordinator) enough(ctx context.Context, j job) bool {
-	end, ok := ctx.Deadline()
-	return !ok || end.Sub(c.Now()) >= j.class.timeout+spare
+	left, bounded := c.Left(ctx)
+	return !bounded || left >= j.class.timeout+spare
 }
 
 // covered reports that a request made now ends within the lease. A process that was frozen in between must not ask: by

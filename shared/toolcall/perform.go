@@ -15,8 +15,13 @@ import (
 	"behalf.dev/behalf/shared/fault"
 )
 
-// refreshWait is how long a call waits for a refresh when it has no live token.
-const refreshWait = 12 * time.Second
+// refreshWait is how long a call waits for a refresh when it has no live token. Token endpoints that take ten seconds and more
+// exist; what is left of Deps.Timeout is for the call itself.
+const refreshWait = 20 * time.Second
+
+// refreshSpare is how much later than that the answer must be there. Whoever refreshes waits for a slow provider longer than a
+// call can, and goes on without it.
+const refreshSpare = time.Second
 
 // openToken is step 6. rejected is the generation that the provider refused, zero at first. A live token is used as it
 // is, even if a refresh is due: waiting for one would make every caller pay for it.
@@ -36,7 +41,12 @@ func (e *Executor) openToken(ctx context.Context, r *run, rejected uint64) error
 
 // renew asks for a refresh and reads the connection again.
 func (e *Executor) renew(ctx context.Context, r *run, rejected uint64) error {
-	res, err := e.Refresher.Refresh(ctx, connection.RefreshRequest{Ref: r.held.Ref, Rejected: rejected, Wait: refreshWait, By: "execute"})
+	once, cancel := context.WithTimeout(ctx, refreshWait+refreshSpare)
+	defer cancel()
+	res, err := e.Refresher.Refresh(once, connection.RefreshRequest{Ref: r.held.Ref, Rejected: rejected, Wait: refreshWait, By: "execute"})
+	if err != nil && once.Err() != nil && ctx.Err() == nil {
+		res, err = connection.RefreshResult{Status: connection.RefreshBusy, RetryAfter: 2 * time.Second}, nil
+	}
 	if err != nil {
 		return err
 	}
