@@ -46,6 +46,18 @@ type outcome struct {
 	took   []time.Duration // of each call, sorted
 	all    time.Duration
 	errors []error
+	calls  map[string]int // of AWS, by operation
+}
+
+// since is what a counter counted between two looks.
+func since(now, before map[string]int) map[string]int {
+	out := map[string]int{}
+	for op, n := range now {
+		if n > before[op] && op != "sqs:ReceiveMessage" && op != "dynamodb:GetRecords" && op != "dynamodb:GetShardIterator" && op != "dynamodb:DescribeStream" { // what feeds functions, in Lambda's place
+			out[op] = n - before[op]
+		}
+	}
+	return out
 }
 
 func (o outcome) percentile(n int) time.Duration {
@@ -54,7 +66,7 @@ func (o outcome) percentile(n int) time.Duration {
 
 // storm has n callers call at once.
 func (p *person) storm(n int) outcome {
-	var out outcome
+	out := outcome{calls: p.w.aws.Counter().Snapshot()}
 	var mu sync.Mutex
 	var all sync.WaitGroup
 	gate := make(chan struct{})
@@ -75,6 +87,7 @@ func (p *person) storm(n int) outcome {
 	close(gate)
 	all.Wait()
 	out.all = time.Since(began)
+	out.calls = since(p.w.aws.Counter().Snapshot(), out.calls)
 	slices.Sort(out.took)
 	return out
 }
@@ -87,6 +100,7 @@ func (o outcome) report(t *testing.T, name string) {
 		kinds[err.Error()]++
 	}
 	t.Logf("%s: %d callers in %v, p50 %v, p99 %v, %d errors %v", name, len(o.took), o.all.Round(time.Millisecond), o.percentile(50).Round(time.Millisecond), o.percentile(99).Round(time.Millisecond), len(o.errors), kinds)
+	t.Logf("%s: AWS calls %v", name, o.calls)
 }
 
 // dead waits until the access token has ended.
@@ -155,7 +169,7 @@ func TestStorm(t *testing.T) {
 
 // timed are the scenarios with 200 callers at once, whose times are measured.
 func (w *world) timed(t *testing.T) {
-	fresh := w.connect(t, "oidc", "acme", "first600.fresh")
+	fresh := w.connect(t, "oidc", "acme", "first3600.fresh")
 	fresh.storm(callers) // warms caches
 	base := fresh.storm(callers)
 	base.report(t, "fresh token")
@@ -163,7 +177,7 @@ func (w *world) timed(t *testing.T) {
 	fresh.seen(0, 0)
 
 	t.Run("due, not dead", func(t *testing.T) {
-		due := w.connect(t, "oidc", "acme", "first8.next600.due")
+		due := w.connect(t, "oidc", "acme", "first8.next3600.due")
 		w.front.Plan(due.account, storm.Act{Before: 1500 * time.Millisecond})
 		time.Sleep(time.Until(due.connected.Add(4500 * time.Millisecond))) // due after half its life, at the latest
 		var sweeps sync.WaitGroup
@@ -183,7 +197,7 @@ func (w *world) timed(t *testing.T) {
 	})
 	for _, x := range []time.Duration{200 * time.Millisecond, 12 * time.Second} {
 		t.Run("dead, endpoint takes "+x.String(), func(t *testing.T) {
-			p := w.connect(t, "oidc", "acme", "first2.next600.dead"+x.String())
+			p := w.connect(t, "oidc", "acme", "first2.next3600.dead"+x.String())
 			p.dead(2 * time.Second)
 			w.front.Plan(p.account, storm.Act{Before: x})
 			o := p.storm(callers)

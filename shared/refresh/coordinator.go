@@ -38,7 +38,7 @@ func (c *Coordinator) Refresh(ctx context.Context, r connection.RefreshRequest) 
 	if err != nil {
 		return connection.RefreshResult{}, err
 	}
-	deadline, first := c.Now().Add(r.Wait), conn.Refresh.Generation
+	deadline, first, fails := c.Now().Add(r.Wait), conn.Refresh.Generation, conn.Refresh.Fails
 	for pause := 50 * time.Millisecond; ; pause = min(2*pause, followEvery) {
 		if conn.Refresh.Generation != first {
 			r.Force = false // somebody did meanwhile what was asked for
@@ -68,7 +68,16 @@ func (c *Coordinator) Refresh(ctx context.Context, r connection.RefreshRequest) 
 		if conn, err = c.Connections.Connection(ctx, r.Ref); err != nil {
 			return connection.RefreshResult{}, err
 		}
+		if conn.Refresh.Generation == first && conn.Refresh.Fails > fails && conn.Status == connection.Active {
+			return sharedFailure(conn, c.Now()), nil
+		}
 	}
+}
+
+// sharedFailure is for those who waited for a refresh that failed: it failed for them too. If each tried in turn while a service
+// of ours is down, the last would wait for the sum of all attempts.
+func sharedFailure(conn connection.Connection, now time.Time) connection.RefreshResult {
+	return connection.RefreshResult{Status: connection.RefreshDelayed, Generation: conn.Refresh.Generation, ExpiresAt: conn.ExpiresAt, Reason: "refresh_failed", RetryAfter: max(time.Second, conn.Refresh.NextTry.Sub(now))}
 }
 
 func busy(conn connection.Connection) connection.RefreshResult {
