@@ -129,9 +129,9 @@ func (p *person) eventually(within time.Duration) {
 
 // tooManyWhileAlive is the same while the old token lives: nobody notices, and the queue brings the second attempt.
 func (w *world) tooManyWhileAlive(t *testing.T) {
-	p := w.connect(t, "oidc", "too-many-due", "first12.next3600.toomanydue")
+	p := w.connect(t, "oidc", "too-many-due", "first7.next3600.toomanydue")
 	w.front.Plan(p.account, storm.Act{Status: 429, RetryAfter: 2})
-	time.Sleep(time.Until(p.connected.Add(6100 * time.Millisecond)))
+	time.Sleep(time.Until(p.connected.Add(3600 * time.Millisecond)))
 	p.sweep(t)
 	p.seen(1, 0)
 	o := p.storm(few)

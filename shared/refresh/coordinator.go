@@ -28,9 +28,16 @@ func New(d Deps) *Coordinator {
 	return &Coordinator{d}
 }
 
-// followEvery is how often a follower looks, at most: each has an answer so soon after the one who refreshes, and a look is one
-// strong read of one item, of which a partition gives 3,000 per second (DynamoDB Developer Guide, "Burst and adaptive capacity").
-const followEvery = 200 * time.Millisecond
+// A follower looks again after a quarter of the time that it waited, within these bounds, so it learns of a quick refresh quickly
+// and of a slow one with little delay. A look is one strong read of one item, of which a partition gives 3,000 per second
+// (DynamoDB Developer Guide, "Burst and adaptive capacity").
+const soonest, latest = 50 * time.Millisecond, 200 * time.Millisecond
+
+// look is when a follower that waited for so long looks again, with jitter, so that a crowd does not come all at once.
+func (c *Coordinator) look(waited time.Duration) time.Duration {
+	pause := min(max(soonest, waited/4), latest)
+	return pause - time.Duration(c.Jitter()*float64(pause/4))
+}
 
 // Refresh runs R0 to R8 for one connection. An error means that our side failed; what the provider did is in Result.
 func (c *Coordinator) Refresh(ctx context.Context, r connection.RefreshRequest) (connection.RefreshResult, error) {
@@ -39,7 +46,7 @@ func (c *Coordinator) Refresh(ctx context.Context, r connection.RefreshRequest) 
 		return connection.RefreshResult{}, err
 	}
 	deadline, first, fails := c.Now().Add(r.Wait), conn.Refresh.Generation, conn.Refresh.Fails
-	for pause := 50 * time.Millisecond; ; pause = min(2*pause, followEvery) {
+	for {
 		if conn.Refresh.Generation != first {
 			r.Force = false // somebody did meanwhile what was asked for
 		}
@@ -62,7 +69,7 @@ func (c *Coordinator) Refresh(ctx context.Context, r connection.RefreshRequest) 
 		}
 		if left := deadline.Sub(c.Now()); left <= 0 {
 			return busy(leased), nil
-		} else if err := c.Sleep(ctx, min(pause-time.Duration(c.Jitter()*float64(pause/4)), left)); err != nil {
+		} else if err := c.Sleep(ctx, min(c.look(r.Wait-left), left)); err != nil {
 			return connection.RefreshResult{}, err
 		}
 		if conn, err = c.Connections.Connection(ctx, r.Ref); err != nil {
