@@ -3,6 +3,8 @@ package refresh_test
 import (
 	"context"
 	"errors"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -11,6 +13,7 @@ import (
 	"behalf.dev/behalf/shared/refresh"
 	"behalf.dev/behalf/shared/secret"
 	"behalf.dev/behalf/shared/secret/reveal"
+	"behalf.dev/behalf/shared/tenant"
 )
 
 // P13: tokens that come after the revocation are revoked too, and if that fails, they wait in the queue.
@@ -275,4 +278,46 @@ func TestRefresh_IntrospectedLifetime_ReplacesTheDeclaredOne(t *testing.T) {
 			})
 		})
 	}
+}
+
+// dark is a sealer whose keys cannot be had, which takes a while to find out.
+type dark struct {
+	sealer
+	tries *atomic.Int64
+}
+
+// Warm implements refresh.Sealer.
+func (d dark) Warm(context.Context, tenant.ID, ...connection.Purpose) error {
+	d.tries.Add(1)
+	time.Sleep(4 * time.Second)
+	return errStore
+}
+
+// If each who waited tried in turn, the last would wait for the sum of all attempts, and then be told nothing.
+func TestRefresh_OursFailsWhileOthersWait_ItFailsForThemToo(t *testing.T) {
+	in(t, func(t *testing.T) {
+		w := newWorld(t, strict)
+		k, tries := w.concurrent(), &atomic.Int64{}
+		k.Sealer = dark{tries: tries}
+		began := time.Now()
+		var all sync.WaitGroup
+		var told atomic.Int64
+		for range 20 {
+			all.Go(func() {
+				res, err := k.Refresh(context.Background(), connection.RefreshRequest{Ref: w.ref, Wait: 20 * time.Second})
+				if err == nil && (res.Status != connection.RefreshDelayed || res.Reason != "refresh_failed" || res.RetryAfter <= 0) {
+					t.Errorf("%+v", res)
+				}
+				if err == nil {
+					told.Add(1)
+				}
+			})
+		}
+		all.Wait()
+		if tries.Load() != 1 || told.Load() != 19 || time.Since(began) > 5*time.Second || w.provider.calls != 0 {
+			t.Errorf("%d attempts, %d were told, after %v, %d calls", tries.Load(), told.Load(), time.Since(began), w.provider.calls)
+		}
+		w.settle()
+		w.wantTruth()
+	})
 }
