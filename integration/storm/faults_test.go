@@ -18,6 +18,7 @@ func (w *world) together(t *testing.T) {
 		name string
 		play func(t *testing.T)
 	}{
+		{"endpoint always takes 12 s, grace", w.slowGrace},
 		{"reply cut, strict", w.cutStrict},
 		{"reply cut, grace", w.cutGrace},
 		{"429, token dead", w.tooMany},
@@ -76,6 +77,21 @@ func (w *world) cutGrace(t *testing.T) {
 	o.report(t, "reply cut, grace 30 s")
 	none(t, o)
 	p.seen(2, 1)
+	p.alive()
+}
+
+// slowGrace is an endpoint that is slow each time. A client that gives up sooner asks again and again with a token that the server
+// has used, until the grace period is over and the grant with it.
+func (w *world) slowGrace(t *testing.T) {
+	p := w.connect(t, "oidcgrace", "slow-grace", "first2.next3600.grace30.slow")
+	p.dead(2 * time.Second)
+	slow := storm.Act{Before: 12 * time.Second}
+	w.front.Plan(p.account, slow, slow, slow)
+	o := p.storm(few)
+	o.report(t, "endpoint always takes 12 s, grace 30 s")
+	none(t, o)
+	p.seen(1, 0)
+	w.front.Plan(p.account)
 	p.alive()
 }
 

@@ -164,7 +164,7 @@ func TestStorm(t *testing.T) {
 	w := start(t)
 	t.Run("measured", w.measured)
 	w.early(t, [3]string{"oidc", "acme", "first2.next3600.dead1.200ms"}, [3]string{"oidc", "acme", "first2.next3600.dead20.200ms"}, [3]string{"oidc", "acme", "first2.next3600.dead200.200ms"},
-		[3]string{"oidc", "acme", "first2.next3600.dead200.12s"}, [3]string{"oidc", "cut-strict", "first2.next3600.cutstrict"}, [3]string{"oidcgrace", "cut-grace", "first2.next3600.grace30.cut"},
+		[3]string{"oidc", "acme", "first2.next3600.dead200.12s"}, [3]string{"oidcgrace", "slow-grace", "first2.next3600.grace30.slow"}, [3]string{"oidc", "cut-strict", "first2.next3600.cutstrict"}, [3]string{"oidcgrace", "cut-grace", "first2.next3600.grace30.cut"},
 		[3]string{"oidc", "too-many", "first2.next3600.toomany"}, [3]string{"oidc", "unavailable", "first2.next3600.unavailable"}, [3]string{"oidc", "umbrella", "first2.next3600.kms"},
 		[3]string{"oidc", "acme", "first2.next3600.before"}, [3]string{"oidc", "acme", "first2.next3600.behind"}, [3]string{"oidc", "acme", "first2.next3600.killbefore"},
 		[3]string{"oidcgrace", "acme", "first2.next3600.grace30.kill"}, [3]string{"oidc", "acme", "first2.next3600.killbehind"})

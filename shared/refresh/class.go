@@ -20,6 +20,10 @@ type class struct {
 // counts as strict.
 const minGrace = 15 * time.Second
 
+// patient is how long a provider may take that can be asked again. Shorter would repeat sooner after a lost answer, but never get
+// one from an endpoint that always takes ten seconds, and a grace period would run out over it.
+const patient = 14 * time.Second
+
 // classOf is the connector's rotation class, corrected by what the provider was seen to do: a "static" provider that
 // answered with a new refresh token is strict (Salesforce: the customer's administrator decides).
 func classOf(spec *catalog.Connector, c connection.Connection) class {
@@ -27,11 +31,11 @@ func classOf(spec *catalog.Connector, c connection.Connection) class {
 	switch {
 	case spec.Rotation.Class == catalog.RotationGrace && grace >= minGrace:
 		lease := min(20*time.Second, grace-8*time.Second)
-		return class{catalog.RotationGrace, lease, min(8*time.Second, lease-5*time.Second), 1}
+		return class{catalog.RotationGrace, lease, min(patient, lease-5*time.Second), 1}
 	case spec.Rotation.Class == catalog.RotationStrict, spec.Rotation.Class == catalog.RotationGrace, c.Refresh.Rotates:
 		return class{catalog.RotationStrict, 80 * time.Second, 60 * time.Second, 1}
 	}
-	return class{spec.Rotation.Class, 20 * time.Second, 8 * time.Second, 1}
+	return class{spec.Rotation.Class, 20 * time.Second, patient, 1}
 }
 
 // backoff is the pause after fails failures in a row: exponential from 2 s to 15 min with full jitter, and never less

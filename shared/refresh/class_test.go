@@ -16,10 +16,10 @@ func TestClassOf_ConnectorAndWhatWasSeen(t *testing.T) {
 		rotates bool
 		want    class
 	}{
-		{catalog.RotationStatic, 0, false, class{catalog.RotationStatic, 20 * time.Second, 8 * time.Second, 1}},
+		{catalog.RotationStatic, 0, false, class{catalog.RotationStatic, 20 * time.Second, 14 * time.Second, 1}},
 		{catalog.RotationStatic, 0, true, class{catalog.RotationStrict, 80 * time.Second, 60 * time.Second, 1}},
 		{catalog.RotationStrict, 0, false, class{catalog.RotationStrict, 80 * time.Second, 60 * time.Second, 1}},
-		{catalog.RotationGrace, 30, true, class{catalog.RotationGrace, 20 * time.Second, 8 * time.Second, 1}},
+		{catalog.RotationGrace, 30, true, class{catalog.RotationGrace, 20 * time.Second, 14 * time.Second, 1}},
 		{catalog.RotationGrace, 15, true, class{catalog.RotationGrace, 7 * time.Second, 2 * time.Second, 1}},
 		{catalog.RotationGrace, 14, true, class{catalog.RotationStrict, 80 * time.Second, 60 * time.Second, 1}},
 		{catalog.RotationGrace, 14, false, class{catalog.RotationStrict, 80 * time.Second, 60 * time.Second, 1}},
