@@ -17,7 +17,6 @@ import (
 	contract "behalf.dev/behalf/events"
 	"behalf.dev/behalf/integration/storm"
 	"behalf.dev/behalf/shared/client"
-	"behalf.dev/behalf/shared/fault"
 )
 
 func body(t *testing.T, res *http.Response) string {
@@ -154,8 +153,6 @@ func (p *person) alive() {
 		p.t.Errorf("%s: the call after it: %v", p.account, err)
 	}
 }
-
-func code(err error) fault.Code { return fault.From(err).Code }
 
 // TestStorm plays the scenarios on one world. Those that measure time run alone; those that only wait run together; those that
 // break AWS or set the clocks come last, because they are felt by all.
