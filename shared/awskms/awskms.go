@@ -17,7 +17,7 @@ import (
 	"behalf.dev/behalf/shared/vault"
 )
 
-// KMS wraps and unwraps tenant keys under one KMS key. The encryption context of each request is what IAM decides by:
+// KMS wraps and unwraps tenant keys under the deployment's KMS key, or under one that a tenant brings. The encryption context of each request is what IAM decides by:
 // credentials vended for one tenant can unwrap nothing of another.
 type KMS struct {
 	client *kms.Client
@@ -32,9 +32,12 @@ func (k *KMS) With(creds aws.CredentialsProvider) *KMS {
 	return &KMS{kms.New(k.client.Options(), func(o *kms.Options) { o.Credentials = creds }), k.keyARN}
 }
 
-// GenerateDataKey makes a 32-byte key.
-func (k *KMS) GenerateDataKey(ctx context.Context, ec map[string]string) (plaintext, wrapped []byte, keyARN string, err error) {
-	out, err := k.client.GenerateDataKey(ctx, &kms.GenerateDataKeyInput{KeyId: &k.keyARN, KeySpec: types.DataKeySpecAes256, EncryptionContext: ec})
+// GenerateDataKey makes a 32-byte key wrapped by the KMS key named, or by the deployment's when named is empty.
+func (k *KMS) GenerateDataKey(ctx context.Context, named string, ec map[string]string) (plaintext, wrapped []byte, keyARN string, err error) {
+	if named == "" {
+		named = k.keyARN
+	}
+	out, err := k.client.GenerateDataKey(ctx, &kms.GenerateDataKeyInput{KeyId: &named, KeySpec: types.DataKeySpecAes256, EncryptionContext: ec})
 	if err != nil {
 		return nil, nil, "", fmt.Errorf("make a tenant key: %w", err)
 	}

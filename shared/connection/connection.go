@@ -133,6 +133,12 @@ type Slot struct {
 	Facts TokenFacts
 }
 
+// StoredSlot is a slot and whose it is.
+type StoredSlot struct {
+	Ref  Ref
+	Slot Slot
+}
+
 // TokenFacts is what a token response said besides the tokens.
 type TokenFacts struct {
 	// ExpiresAt and RefreshExpiresAt are zero when unknown.

@@ -49,6 +49,11 @@ func binding(owner tenant.ID, connector string, revision uint64) connection.Bind
 	return connection.Binding{Tenant: owner, Principal: tenant.Org, Record: "client:" + connector, Purpose: connection.ClientSecret, Generation: revision}
 }
 
+// Binding is what the sealed secret of c is bound to, for whoever seals it again.
+func Binding(c connection.StoredClient) connection.Binding {
+	return binding(c.Owner, c.Connector, c.Revision)
+}
+
 // Put stores a client, replacing the one before.
 func (r *Registry) Put(ctx context.Context, owner tenant.ID, connector, id string, s secret.Text) (connection.StoredClient, error) {
 	old, err := r.store.StoredClient(ctx, owner, connector)

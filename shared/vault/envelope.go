@@ -112,6 +112,14 @@ func seal(tenantKey []byte, version uint32, environment string, b connection.Bin
 	return aead.Seal(out, out[nonceAt:ciphertextAt], plaintext, full), nil
 }
 
+// VersionOf reads which version of the tenant key a value of purpose p is sealed under. It opens nothing, so what it says may
+// be forged; Open tells. It returns an error that Damaged recognises for bytes that are no envelope of that purpose.
+func VersionOf(sealed []byte, p connection.Purpose) (uint32, error) { return version(sealed, p) }
+
+// Damaged reports that err is about the sealed bytes themselves: altered, moved, or sealed for something else. Trying again
+// cannot help, while any other error of Open may pass.
+func Damaged(err error) bool { return errors.Is(err, errNotOpened) }
+
 // version reads the tenant key version of a sealed value, after checking that it is one for purpose p.
 func version(sealed []byte, p connection.Purpose) (uint32, error) {
 	want, err := purposeByte(p)

@@ -35,7 +35,8 @@ type KeyStore interface {
 
 // KMS wraps and unwraps tenant keys. The encryption context is checked by IAM and authenticated by KMS.
 type KMS interface {
-	GenerateDataKey(ctx context.Context, encryptionContext map[string]string) (plaintext, wrapped []byte, keyARN string, err error)
+	// GenerateDataKey makes a key wrapped by the KMS key keyARN; empty means the deployment's own.
+	GenerateDataKey(ctx context.Context, keyARN string, encryptionContext map[string]string) (plaintext, wrapped []byte, usedARN string, err error)
 	Decrypt(ctx context.Context, wrapped []byte, keyARN string, encryptionContext map[string]string) (plaintext []byte, err error)
 }
 

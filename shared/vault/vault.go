@@ -94,23 +94,26 @@ func (v *Vault) newest(ctx context.Context, t tenant.ID, p connection.Purpose) (
 		return 0, nil, err
 	}
 	if !ok {
-		return v.create(ctx, t, p, 1)
+		return v.create(ctx, t, p, 1, "")
 	}
 	v.cache.setNewest(top, k.Version)
 	key, err := v.unwrap(ctx, t, k)
 	return k.Version, key, err
 }
 
-// create makes version ver. When another process made it first, that one counts.
-func (v *Vault) create(ctx context.Context, t tenant.ID, p connection.Purpose, ver uint32) (uint32, []byte, error) {
-	key, wrapped, arn, err := v.kms.GenerateDataKey(ctx, encryptionContext(v.environment, t, p, ver))
+// create makes version ver under the KMS key keyARN, empty for the deployment's. When another process made it first, that
+// one counts.
+func (v *Vault) create(ctx context.Context, t tenant.ID, p connection.Purpose, ver uint32, keyARN string) (uint32, []byte, error) {
+	key, wrapped, arn, err := v.kms.GenerateDataKey(ctx, keyARN, encryptionContext(v.environment, t, p, ver))
 	if err != nil {
 		return 0, nil, err
 	}
 	err = v.store.PutKey(ctx, t, WrappedKey{Purpose: p, Version: ver, Wrapped: wrapped, KeyARN: arn, Created: v.now()})
 	if fault.Is(err, fault.Conflict) {
 		clear(key)
-		key, err = v.key(ctx, t, p, ver)
+		if key, err = v.key(ctx, t, p, ver); err == nil {
+			v.cache.setNewest(cacheKey{t, p, 0}, ver)
+		}
 		return ver, key, err
 	}
 	if err != nil {

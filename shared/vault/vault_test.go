@@ -3,6 +3,7 @@ package vault_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -81,7 +82,7 @@ type fakeKMS struct {
 	fixed bool
 }
 
-func (f *fakeKMS) GenerateDataKey(_ context.Context, ec map[string]string) ([]byte, []byte, string, error) {
+func (f *fakeKMS) GenerateDataKey(_ context.Context, arn string, ec map[string]string) ([]byte, []byte, string, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.calls++
@@ -90,17 +91,21 @@ func (f *fakeKMS) GenerateDataKey(_ context.Context, ec map[string]string) ([]by
 		key = []byte("0123456789abcdef0123456789abcdef")
 	}
 	f.made, f.keys = append(f.made, maps.Clone(ec)), append(f.keys, bytes.Clone(key))
-	return key, []byte{byte(len(f.keys) - 1)}, "arn:key", nil
+	if arn == "" {
+		arn = "arn:key"
+	}
+	return key, binary.BigEndian.AppendUint32(nil, uint32(len(f.keys)-1)), arn, nil
 }
 
 func (f *fakeKMS) Decrypt(_ context.Context, w []byte, _ string, ec map[string]string) ([]byte, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.calls++
-	if !maps.Equal(f.made[w[0]], ec) {
+	n := binary.BigEndian.Uint32(w)
+	if !maps.Equal(f.made[n], ec) {
 		return nil, errors.New("InvalidCiphertextException")
 	}
-	return bytes.Clone(f.keys[w[0]]), nil
+	return bytes.Clone(f.keys[n]), nil
 }
 
 var clock = func() time.Time { return time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC) }
