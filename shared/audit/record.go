@@ -37,6 +37,9 @@ const (
 	PolicyChanged        Kind = "policy.changed"
 	SwitchesChanged      Kind = "switches.changed"
 	ApprovalDecided      Kind = "approval.decided"
+	KeysRotated          Kind = "keys.rotated"
+	KMSKeyChanged        Kind = "keys.kms_key_changed"
+	KeyRetired           Kind = "keys.retired"
 )
 
 // Record is one audit row. It never holds a credential or a tool's input: inputs are identified by their SHA-256.

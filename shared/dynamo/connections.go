@@ -245,10 +245,12 @@ func (db *DB) batchGet(ctx context.Context, table string, keys []item) ([]item, 
 	return nil, fault.New(fault.RateLimited, "the store is busy; try again").WithRetryAfter(time.Second)
 }
 
-// attrGeneration and attrFence are attributes of their own because PutSlot's condition compares them.
+// They are attributes of their own because the conditions of PutSlot and ResealSlot compare them.
 const (
 	attrGeneration = "g"
 	attrFence      = "f"
+	attrAccess     = "at"
+	attrRefresh    = "rt"
 )
 
 func slotItem(ref connection.Ref, s connection.Slot) (item, error) {
@@ -259,16 +261,16 @@ func slotItem(ref connection.Ref, s connection.Slot) (item, error) {
 	i := slotKey(ref, s.Generation).item()
 	i[attrGeneration], i[attrFence], i[attrDoc] = num(s.Generation), num(s.Fence), str(string(facts))
 	if s.Access != nil {
-		i["at"] = bin(s.Access)
+		i[attrAccess] = bin(s.Access)
 	}
 	if s.Refresh != nil {
-		i["rt"] = bin(s.Refresh)
+		i[attrRefresh] = bin(s.Refresh)
 	}
 	return i, nil
 }
 
 func readSlot(i item) (connection.Slot, error) {
-	s := connection.Slot{Generation: number(i, attrGeneration), Fence: number(i, attrFence), Access: blob(i, "at"), Refresh: blob(i, "rt")}
+	s := connection.Slot{Generation: number(i, attrGeneration), Fence: number(i, attrFence), Access: blob(i, attrAccess), Refresh: blob(i, attrRefresh)}
 	return s, decode(i, &s.Facts)
 }
 

@@ -57,8 +57,12 @@ func tenantKeyPrefix(p connection.Purpose) string { return "TK#" + part(string(p
 func tenantKeyKey(t tenant.ID, p connection.Purpose, version uint32) key {
 	return key{tenantKeysPartition(t), fmt.Sprintf("%s%010d", tenantKeyPrefix(p), version)}
 }
+func walkKey(t tenant.ID) key { return key{tenantKeysPartition(t), "WALK"} }
+
+const clientPrefix = "APP#"
+
 func clientKey(owner tenant.ID, connector string) key {
-	return key{partition(owner, "X"), "APP#" + part(connector)}
+	return key{partition(owner, "X"), clientPrefix + part(connector)}
 }
 func tenantStateKey(t tenant.ID) key { return key{partition(t, "S"), "STATE"} }
 func rulesKey(t tenant.ID) key       { return key{partition(t, "S"), "RULES"} }

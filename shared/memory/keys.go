@@ -68,6 +68,7 @@ func (s *Store) DestroyKeys(ctx context.Context, t tenant.ID) error {
 				delete(s.wrapped, w)
 			}
 		}
+		delete(s.walks, t)
 		return nil
 	})
 }

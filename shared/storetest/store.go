@@ -9,6 +9,7 @@ import (
 	"behalf.dev/behalf/shared/authn"
 	"behalf.dev/behalf/shared/connection"
 	"behalf.dev/behalf/shared/dynamo"
+	"behalf.dev/behalf/shared/keyring"
 	"behalf.dev/behalf/shared/oauthclient"
 	"behalf.dev/behalf/shared/oauthflow"
 	"behalf.dev/behalf/shared/policy"
@@ -34,6 +35,10 @@ type Store interface {
 	toolcall.Claims
 	vault.KeyStore
 	oauthclient.Store
+	keyring.Keys
+	keyring.Records
+	keyring.Clients
+	keyring.Walks
 	audit.Recorder
 	Listing
 	Sweep
