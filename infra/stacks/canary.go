@@ -30,7 +30,7 @@ func deployedFunctions(o Options) []function {
 // trust policies let it do that for canaryTenants alone.
 func newCanary(scope constructs.Construct, o Options, k keys) awscdk.Stack {
 	stack := newStack(scope, o, canaryName, "Behalf: isolation canary")
-	n := namingIn(stack, o.Stage)
+	n := namingIn(stack, o)
 	var roles []string
 	for _, r := range tenantRoles(n, "") {
 		roles = append(roles, n.tenantRole(r.name))

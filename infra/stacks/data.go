@@ -14,7 +14,7 @@ import (
 // newData makes the data stack: the tables of dynamo.Schema, by short name, and the bucket of sealed audit segments.
 func newData(scope constructs.Construct, o Options) (awscdk.Stack, map[string]awsdynamodb.TableV2) {
 	stack := newStack(scope, o, "data", "Behalf: tables and audit bucket")
-	n, key := namingIn(stack, o.Stage), newTableKey(stack, o)
+	n, key := namingIn(stack, o), newTableKey(stack, o)
 	tables := map[string]awsdynamodb.TableV2{}
 	for _, t := range dynamo.Schema() {
 		tables[t.Name] = newTable(stack, n, o, key, t)

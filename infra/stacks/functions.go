@@ -34,6 +34,8 @@ func functions() []function {
 			variables: join(public, []string{env.DirectoryRole, env.RevokeQueue, env.EventBus})},
 		{name: "revoke", purpose: "revokes at the providers", memory: 256, timeout: 60,
 			variables: join(public, []string{env.VaultKey, env.RefreshRole, env.RevokeQueue, env.EventBus})},
+		{name: keysName, purpose: "renews tenant keys", memory: 256, timeout: 900, // for the schedule; a request ends itself in time
+			variables: []string{env.Stage, env.VaultTable, env.DirectoryTable, env.FlowTable, env.AuditTable, env.VaultKey, env.TenantKeys, env.KeysRole, env.ExecuteRole, env.RefreshRole, env.ConnectRole}},
 		{name: "audit", purpose: "seals the audit stream", memory: 256, timeout: 60,
 			variables: []string{env.Stage, env.AuditTable}},
 	}
@@ -72,6 +74,7 @@ func functionPolicy(g grants, function string) []statement {
 		},
 		"scim":   {toRevoke, publish},
 		"revoke": {allow("Queue", consume, g.revokeQueue), publish},
+		keysName: {rows("ListTenants", g.table("directory"), []string{"dynamodb:Query"}, deployment+"D")},
 		"audit": {
 			rows("Chain", g.table("audit"), []string{"dynamodb:Query", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:ConditionCheckItem"}, "T#*#H"),
 			allow("ReadStream", []string{"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"}, g.auditStream),

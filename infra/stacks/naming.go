@@ -7,11 +7,15 @@ import (
 )
 
 // naming makes every physical name and the ARNs that follow from one.
-type naming struct{ stage, partition, region, account string }
+type naming struct {
+	stage, partition, region, account string
+	// tenantKeys are Options.TenantKeys: ARNs and patterns of keys that tenants bring.
+	tenantKeys []string
+}
 
 // namingIn takes partition, Region and account from stack: CloudFormation's pseudo parameters, so that a template fits any account.
-func namingIn(stack awscdk.Stack, stage string) naming {
-	return naming{stage: stage, partition: *stack.Partition(), region: *stack.Region(), account: *stack.Account()}
+func namingIn(stack awscdk.Stack, o Options) naming {
+	return naming{stage: o.Stage, tenantKeys: o.tenantKeys(), partition: *stack.Partition(), region: *stack.Region(), account: *stack.Account()}
 }
 
 // name is the physical name of a part: behalf-<stage>-<part>.

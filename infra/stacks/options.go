@@ -38,6 +38,10 @@ type Options struct {
 	// BreakGlass are the principals of this account, besides the deployment's own roles, that the tables do not refuse: "root", or
 	// "role/<path and name>", in which '*' stands for any text. Separated by commas.
 	BreakGlass string
+	// TenantKeys are the KMS keys that tenants may bring for their own secrets: ARNs with commas, in which '*' may stand for the
+	// key id. The tenant roles may use them as they may use the deployment's; what a key's own policy says decides too. Empty
+	// means none.
+	TenantKeys string
 	// Canary deploys the function that attacks two tenants of its own, and the alarms on it.
 	Canary bool
 	// STSQuota and KMSQuota are the account's quotas in this Region, in requests per second; alarms stand at half of them.
@@ -68,6 +72,10 @@ var stageGrammar = regexp.MustCompile(`^[a-z][a-z0-9-]{0,19}$`)
 // breakGlassGrammar asks for one character before a star, so that no list lets everybody in.
 var breakGlassGrammar = regexp.MustCompile(`^(root|role/[A-Za-z0-9_+=,.@-][A-Za-z0-9_+=,.@/*-]*)$`)
 
+// tenantKeyGrammar names Region and account: a pattern for keys of anybody would let whoever can write a tenant's settings
+// point Behalf at a key of theirs.
+var tenantKeyGrammar = regexp.MustCompile(`^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/(\*|[A-Za-z0-9-]+\*?)$`)
+
 // FromContext reads the options from scope's context. It returns an error for a value that no switch has.
 func FromContext(scope constructs.Construct) (Options, error) {
 	o := Defaults()
@@ -79,7 +87,7 @@ func FromContext(scope constructs.Construct) (Options, error) {
 	}
 	o.Stage, o.LogLevel = text("stage", o.Stage), text("logLevel", o.LogLevel)
 	o.Domain, o.Certificate = text("domain", ""), text("certificate", "")
-	o.AuditLock, o.BreakGlass = text("auditLock", o.AuditLock), text("breakGlass", o.BreakGlass)
+	o.AuditLock, o.BreakGlass, o.TenantKeys = text("auditLock", o.AuditLock), text("breakGlass", o.BreakGlass), text("tenantKeys", o.TenantKeys)
 	for name, to := range map[string]*float64{"logDays": &o.LogDays, "auditDays": &o.AuditDays, "stsQuota": &o.STSQuota, "kmsQuota": &o.KMSQuota} {
 		n, err := strconv.ParseFloat(text(name, fmt.Sprint(*to)), 64)
 		if err != nil {
@@ -132,7 +140,17 @@ func (o Options) check() error {
 			return fmt.Errorf("context breakGlass names %q; it may be root, or role/<path and name> with '*' for any text", who)
 		}
 	}
+	for _, arn := range o.tenantKeys() {
+		if !tenantKeyGrammar.MatchString(arn) {
+			return fmt.Errorf("context tenantKeys names %q; it may be the ARN of a KMS key, or arn:aws:kms:<region>:<account>:key/* for all keys of an account", arn)
+		}
+	}
 	return nil
+}
+
+// tenantKeys splits TenantKeys.
+func (o Options) tenantKeys() []string {
+	return strings.FieldsFunc(strings.ReplaceAll(o.TenantKeys, " ", ""), func(r rune) bool { return r == ',' })
 }
 
 // breakGlass splits BreakGlass.
@@ -144,5 +162,6 @@ func (o Options) breakGlass() []string {
 func Local() Options {
 	o := Defaults()
 	o.Stage, o.Build = "local", ""
+	o.TenantKeys = "arn:aws:kms:us-east-1:111122223333:key/*" // a customer's account, for the tests of keys that tenants bring
 	return o
 }

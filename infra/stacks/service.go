@@ -1,6 +1,9 @@
 package stacks
 
 import (
+	"cmp"
+	"strings"
+
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsdynamodb"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
@@ -15,7 +18,7 @@ import (
 // newService makes the service stack: queues and bus, then roles that name them, then functions, then what calls these.
 func newService(scope constructs.Construct, o Options, k keys, tables map[string]awsdynamodb.TableV2) awscdk.Stack {
 	stack := newStack(scope, o, "service", "Behalf: functions and HTTP API")
-	n := namingIn(stack, o.Stage)
+	n := namingIn(stack, o)
 	q := newQueues(stack, n, o)
 	bus := awsevents.NewEventBus(stack, jsii.String("Bus"), &awsevents.EventBusProps{EventBusName: jsii.String("behalf-" + o.Stage)})
 	g := grants{naming: n, sessionKey: *k.session.KeyArn(), auditStream: *tables["audit"].TableStreamArn(), bus: *bus.EventBusArn(),
@@ -38,6 +41,7 @@ func newService(scope constructs.Construct, o Options, k keys, tables map[string
 	}
 	newSources(stack, made, q, g)
 	newSchedule(stack, n, schedule{name: "sweep", description: "Behalf: looks for connections that are due", rate: "rate(1 minute)", input: `{"sweep":true}`, lateSeconds: 60}, "refresh", made["refresh"])
+	newSchedule(stack, n, schedule{name: "keys-daily", description: "Behalf: rotates tenant keys and seals again", rate: "rate(1 day)", input: `{"schedule":true}`, lateSeconds: 3600}, keysName, made[keysName])
 	return stack
 }
 
@@ -46,11 +50,12 @@ func variables(n naming, o Options, k keys) map[string]string {
 	v := map[string]string{
 		env.Stage: o.Stage, env.LogLevel: o.LogLevel, env.VaultKey: *k.vault.KeyArn(), env.SessionKey: *k.session.KeyArn(),
 		env.RefreshFunction: n.name("refresh"), env.RevokeFunction: n.name("revoke"),
+		env.TenantKeys: cmp.Or(strings.Join(o.tenantKeys(), ","), "none"),
 	}
 	for name, short := range map[string]string{env.VaultTable: "vault", env.DirectoryTable: "directory", env.FlowTable: "flow", env.AuditTable: "audit"} {
 		v[name] = n.name(short)
 	}
-	for name, short := range map[string]string{env.ExecuteRole: "execute", env.RefreshRole: "refresh", env.ConnectRole: "connect", env.DirectoryRole: "directory"} {
+	for name, short := range map[string]string{env.ExecuteRole: "execute", env.RefreshRole: "refresh", env.ConnectRole: "connect", env.DirectoryRole: "directory", env.KeysRole: keysName} {
 		v[name] = n.tenantRole(short)
 	}
 	return v

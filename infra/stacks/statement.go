@@ -65,12 +65,12 @@ func never() statement {
 
 // unwrap allows actions on tenant keys of the given tenant and purposes. Every context key is required and no other is let
 // through: context keys are compared case by case in EncryptionContextKeys only, so that check also refuses "Tenant".
-func unwrap(sid, key, stage, tenant string, actions []string, purposes ...string) statement {
+func unwrap(sid string, keys []string, stage, tenant string, actions []string, purposes ...string) statement {
 	required := map[string]any{
 		"kms:EncryptionContext:app": "behalf", "kms:EncryptionContext:env": stage,
 		"kms:EncryptionContext:tenant": tenant, "kms:EncryptionContext:purpose": purposes,
 	}
-	return statement{sid: sid, actions: actions, resources: []string{key}, conditions: conditions{
+	return statement{sid: sid, actions: actions, resources: keys, conditions: conditions{
 		"StringEquals":              required,
 		"ForAllValues:StringEquals": {"kms:EncryptionContextKeys": []string{"app", "env", "tenant", "purpose", "ver"}},
 		"Null":                      {"kms:EncryptionContextKeys": "false", "kms:EncryptionContext:ver": "false", tenantTag: "false"},

@@ -17,17 +17,24 @@ type tenantRole struct {
 	statements    []statement
 }
 
+// keysName is the function that renews tenant keys, and the role that it works with. It may also assume the roles that open
+// something, to try a KMS key that a tenant brings as they will use it. That adds nothing to what it has: its own role opens
+// everything of the tenant.
+const keysName = "keys"
+
 // tenantRoles is everything that can be done to a tenant's data. vaultKey is the ARN of the key that wraps tenant keys.
 func tenantRoles(n naming, vaultKey string) []tenantRole {
 	return []tenantRole{
-		{name: "execute", purpose: "opens access tokens of one principal", assumedBy: []string{"authorizer"},
+		{name: "execute", purpose: "opens access tokens of one principal", assumedBy: []string{"authorizer", keysName},
 			tags: []string{"tenant", "principal"}, realTenant: true, statements: executeStatements(n, vaultKey)},
-		{name: "refresh", purpose: "renews and revokes the credentials of one tenant", assumedBy: []string{"refresh", "revoke"},
+		{name: "refresh", purpose: "renews and revokes the credentials of one tenant", assumedBy: []string{"refresh", "revoke", keysName},
 			tags: []string{"tenant"}, statements: refreshStatements(n, vaultKey)},
-		{name: "connect", purpose: "stores the credentials of one principal", assumedBy: []string{"callback"},
+		{name: "connect", purpose: "stores the credentials of one principal", assumedBy: []string{"callback", keysName},
 			tags: []string{"tenant", "principal"}, statements: connectStatements(n, vaultKey)},
 		{name: "directory", purpose: "manages one tenant, opens nothing", assumedBy: []string{"admin", "scim"},
 			tags: []string{"tenant"}, statements: directoryStatements(n)},
+		{name: keysName, purpose: "renews the keys of one tenant and what is sealed under them", assumedBy: []string{keysName},
+			tags: []string{"tenant"}, statements: keysStatements(n, vaultKey)},
 	}
 }
 
@@ -39,7 +46,7 @@ func executeStatements(n naming, key string) []statement {
 		rows("ClaimIdempotency", flow, []string{"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"}, ofPrincipal),
 		rows("CountBudgets", flow, []string{"dynamodb:UpdateItem"}, ofTenant+"B"),
 		rows("AppendAudit", audit, []string{"dynamodb:PutItem"}, ofTenant+"A#*"),
-		unwrap("OpenAccessTokens", key, n.stage, "${"+tenantTag+"}", []string{"kms:Decrypt"}, "at"),
+		unwrap("OpenAccessTokens", wrapping(n, key), n.stage, "${"+tenantTag+"}", []string{"kms:Decrypt"}, "at"),
 		never(),
 	}
 }
@@ -70,8 +77,26 @@ func connectStatements(n naming, key string) []statement {
 // sealStatements: all purposes of the own tenant, and the client secrets of the deployment, which may be read only.
 func sealStatements(n naming, key string) []statement {
 	return []statement{
-		unwrap("OwnKeys", key, n.stage, "${"+tenantTag+"}", []string{"kms:Decrypt", "kms:GenerateDataKey"}, "at", "rt", "cs"),
-		unwrap("DeploymentClients", key, n.stage, "_deployment", []string{"kms:Decrypt"}, "cs"),
+		unwrap("OwnKeys", wrapping(n, key), n.stage, "${"+tenantTag+"}", []string{"kms:Decrypt", "kms:GenerateDataKey"}, "at", "rt", "cs"),
+		unwrap("DeploymentClients", []string{key}, n.stage, "_deployment", []string{"kms:Decrypt"}, "cs"),
+	}
+}
+
+// wrapping are the keys that may wrap a tenant's own keys: the deployment's, and those that tenants may bring.
+func wrapping(n naming, key string) []string { return append([]string{key}, n.tenantKeys...) }
+
+// keysStatements: what is sealed is read and swapped, never created or deleted; of the keys themselves, all of it.
+func keysStatements(n naming, key string) []statement {
+	vault, directory, audit := n.table("vault"), n.table("directory"), n.table("audit")
+	return []statement{
+		rows("TenantKeys", vault, []string{"dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:DeleteItem"}, ofTenant+"K"),
+		rows("Slots", vault, []string{"dynamodb:BatchGetItem", "dynamodb:UpdateItem"}, ofTenant+"U#*"),
+		rows("Listed", vault, []string{"dynamodb:Query"}, ofTenant+"L"),
+		rows("Clients", vault, []string{"dynamodb:Query", "dynamodb:PutItem"}, ofTenant+"X"),
+		rows("ReadTenant", directory, []string{"dynamodb:GetItem"}, ofTenant+"D"),
+		rows("AppendAudit", audit, []string{"dynamodb:PutItem"}, ofTenant+"A#*"),
+		unwrap("OwnKeys", wrapping(n, key), n.stage, "${"+tenantTag+"}", []string{"kms:Decrypt", "kms:GenerateDataKey"}, "at", "rt", "cs"),
+		never(),
 	}
 }
 

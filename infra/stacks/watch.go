@@ -23,7 +23,7 @@ type alarm struct {
 // it watches by physical name, so that it can be changed, or left out, alone.
 func newWatch(scope constructs.Construct, o Options) awscdk.Stack {
 	stack := newStack(scope, o, "watch", "Behalf: alarms and dashboard")
-	n := namingIn(stack, o.Stage)
+	n := namingIn(stack, o)
 	topic := awssns.NewTopic(stack, jsii.String("Alarms"), &awssns.TopicProps{TopicName: jsii.String(n.name("alarms")), EnforceSSL: jsii.Bool(true)})
 	awscdk.NewCfnOutput(stack, jsii.String("AlarmTopic"), &awscdk.CfnOutputProps{Value: topic.TopicArn(), Description: jsii.String("Subscribe whoever is on call")})
 	action := awscloudwatchactions.NewSnsAction(topic)

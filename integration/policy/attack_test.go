@@ -48,6 +48,10 @@ func legitimate() []attempt {
 		own("suspends a user", "directory", item("UpdateItem", "vault", "T#acme#U#bob"), item("PutItem", "directory", "T#acme#SCIM")),
 		own("shreds the tenant", "directory", item("DeleteItem", "vault", "T#acme#K")),
 		own("reads the audit trail", "directory", item("Query", "audit", "T#acme#A#2026112211"), item("GetItem", "audit", "T#acme#H")),
+		own("retires a key", "keys", item("DeleteItem", "vault", "T#acme#K"), item("PutItem", "audit", "T#acme#A#2026112211")),
+		own("swaps what a slot holds", "keys", item("BatchGetItem", "vault", "T#acme#U#alice", "T#acme#U#bob"), item("UpdateItem", "vault", "T#acme#U#bob")),
+		{"renews the deployment's client", "tenant-keys", tagged("_deployment", ""), []ask{item("PutItem", "vault", "T#_deployment#X")}, true},
+		{"lists the tenants", "keys", nil, []ask{item("Query", "directory", "T#_deployment#D")}, true},
 		{"sets up a deployment-wide client", "tenant-connect", tagged("_deployment", "_org"), []ask{item("PutItem", "vault", "T#_deployment#X")}, true},
 		{"finds what is due", "refresh", nil, []ask{item("Query", "vault/index/due", "D#0")}, true},
 		{"finds an API key", "authorizer", nil, []ask{item("GetItem", "directory", "T#_deployment#AUTH")}, true},
@@ -88,6 +92,14 @@ func tenantAttacks() []attempt {
 		foreign("list of tenants", "directory", item("Query", "directory", "T#_deployment#D")),
 		foreign("overwrites the deployment's client", "connect", item("PutItem", "vault", "T#_deployment#X")),
 		foreign("overwrites the deployment's keys", "refresh", item("PutItem", "vault", "T#_deployment#K")),
+		foreign("deletes another tenant's keys", "keys", item("DeleteItem", "vault", "T#globex#K")),
+		foreign("deletes the deployment's keys", "keys", item("DeleteItem", "vault", "T#_deployment#K")),
+		foreign("swaps another tenant's slot", "keys", item("UpdateItem", "vault", "T#globex#U#alice")),
+		foreign("overwrites another tenant's client", "keys", item("PutItem", "vault", "T#globex#X")),
+		foreign("deletes a connection", "keys", item("DeleteItem", "vault", "T#acme#U#alice")),
+		foreign("writes a connection", "keys", item("PutItem", "vault", "T#acme#U#alice")),
+		foreign("opens a closed tenant", "keys", item("PutItem", "vault", "T#acme#S")),
+		foreign("renames a tenant", "keys", item("PutItem", "directory", "T#acme#D")),
 		foreign("longer tenant", "execute", item("Query", "vault", "T#acme2#U#alice")),
 		foreign("shorter tenant", "execute", item("Query", "vault", "T#acm#U#alice")),
 		foreign("tenant in upper case", "execute", item("Query", "vault", "T#ACME#U#alice")),
@@ -127,7 +139,7 @@ func many(s string, n int) []string { return strings.Fields(strings.Repeat(s+" "
 
 func wholeTableAttacks() []attempt {
 	var out []attempt
-	for _, r := range []string{"execute", "refresh", "connect", "directory"} {
+	for _, r := range []string{"execute", "refresh", "connect", "directory", "keys"} {
 		out = append(out,
 			foreign("scans the vault", r, item("Scan", "vault")),
 			foreign("scans with a leading key", r, item("Scan", "vault", "T#acme#U#alice")),
@@ -186,12 +198,62 @@ func keyAttacks(j judge) []attempt {
 		foreign("decrypts with the tables' key", "refresh", j.wrapped("Decrypt", "TableKey", ctx("_deployment", "cs"))),
 		foreign("decrypts with the tables' key", "connect", j.wrapped("Decrypt", "TableKey", ctx("acme", "at"))),
 		foreign("decrypts with the tables' key", "connect", j.wrapped("Decrypt", "TableKey", ctx("_deployment", "cs"))),
+		own("opens its refresh token", "keys", vault("Decrypt", ctx("acme", "rt"))),
+		own("makes a tenant key", "keys", vault("GenerateDataKey", ctx("acme", "cs"))),
+		{"makes a key of the deployment", "tenant-keys", tagged("_deployment", ""), []ask{vault("GenerateDataKey", ctx("_deployment", "cs"))}, true},
+		foreign("opens another tenant's refresh token", "keys", vault("Decrypt", ctx("globex", "rt"))),
+		foreign("opens a longer tenant's token", "keys", vault("Decrypt", ctx("acme2", "rt"))),
+		foreign("makes a key of another tenant", "keys", vault("GenerateDataKey", ctx("globex", "rt"))),
+		foreign("opens the deployment's client secret", "keys", vault("Decrypt", ctx("_deployment", "cs"))),
+		foreign("opens for an unknown purpose", "keys", vault("Decrypt", ctx("acme", "session"))),
+		foreign("one key too many", "keys", vault("Decrypt", ctx("acme", "at")+" x=1")),
+		{"a session without tags", "tenant-keys", nil, []ask{vault("Decrypt", ctx("acme", "at"))}, false},
+		foreign("decrypts with the tables' key", "keys", j.wrapped("Decrypt", "TableKey", ctx("acme", "at"))),
+		bare("opens a refresh token before it assumes a role", "keys", vault("Decrypt", ctx("acme", "rt"))),
+		foreign("signs a session", "keys", j.wrapped("Sign", "SessionKey", "")),
 		foreign("signs a session", "execute", j.wrapped("Sign", "SessionKey", "")),
 		bare("opens an access token before it assumes a role", "execute", vault("Decrypt", ctx("acme", "at"))),
 		bare("opens a refresh token before it assumes a role", "refresh", vault("Decrypt", ctx("acme", "rt"))),
 		bare("signs a session", "authorizer", j.wrapped("Sign", "SessionKey", "")),
 		bare("opens anything", "admin", vault("Decrypt", ctx("acme", "at"))),
 	}
+}
+
+// customerAttacks are on a KMS key that a tenant brings.
+func customerAttacks(j judge) []attempt {
+	ctx := func(tenant, purpose string) string {
+		return "app=behalf env=local tenant=" + tenant + " purpose=" + purpose + " ver=3"
+	}
+	on := func(arn, action, context string) ask {
+		a := j.wrapped(action, "CustomerKey", context)
+		a.resource = arn
+		return a
+	}
+	customer := func(action, context string) ask { return on(customerKey, action, context) }
+	var out []attempt
+	for _, r := range []string{"refresh", "connect", "keys"} {
+		out = append(out,
+			own("opens its refresh token", r, customer("Decrypt", ctx("acme", "rt"))),
+			own("makes a tenant key", r, customer("GenerateDataKey", ctx("acme", "at"))),
+			foreign("opens another tenant's token", r, customer("Decrypt", ctx("globex", "rt"))),
+			foreign("makes another tenant's key", r, customer("GenerateDataKey", ctx("globex", "at"))),
+			foreign("opens the deployment's client secret", r, customer("Decrypt", ctx("_deployment", "cs"))),
+			foreign("without a context", r, customer("Decrypt", "")),
+			foreign("with another stage's context", r, customer("Decrypt", "app=behalf env=prod tenant=acme purpose=at ver=1")),
+			foreign("hands the key on", r, customer("CreateGrant", ctx("acme", "at"))),
+			foreign("uses a key of an account that is not named", r, on(otherKey, "Decrypt", ctx("acme", "at"))),
+			attempt{"a session without tags", "tenant-" + r, nil, []ask{customer("Decrypt", ctx("acme", "at"))}, false},
+		)
+	}
+	return append(out,
+		own("opens its access token", "execute", customer("Decrypt", ctx("acme", "at"))),
+		foreign("opens a refresh token", "execute", customer("Decrypt", ctx("acme", "rt"))),
+		foreign("makes a tenant key", "execute", customer("GenerateDataKey", ctx("acme", "at"))),
+		foreign("opens another tenant's token", "execute", customer("Decrypt", ctx("globex", "at"))),
+		foreign("uses a key of an account that is not named", "execute", on(otherKey, "Decrypt", ctx("acme", "at"))),
+		foreign("opens anything", "directory", customer("Decrypt", ctx("acme", "at"))),
+		bare("opens a token before it assumes a role", "keys", customer("Decrypt", ctx("acme", "at"))),
+	)
 }
 
 func functionAttacks() []attempt {
@@ -213,13 +275,18 @@ func functionAttacks() []attempt {
 		bare("makes a SCIM token without the tenant's role", "admin", item("PutItem", "directory", "T#acme#AUTH")),
 		bare("reads the audit table without a chain", "audit", item("Query", "audit", "T#acme#A#2026112211")),
 		bare("reads the vault from the sealer", "audit", item("Query", "vault", "T#acme#U#alice")),
+		bare("reads the vault before it assumes a role", "keys", item("Query", "vault", "T#acme#K")),
+		bare("deletes a tenant's keys before it assumes a role", "keys", item("DeleteItem", "vault", "T#acme#K")),
+		bare("adds a tenant to the list", "keys", item("PutItem", "directory", "T#_deployment#D")),
+		bare("lists API keys", "keys", item("Query", "directory", "T#_deployment#AUTH")),
+		bare("assumes the directory role", "keys", role("sts:AssumeRole", "tenant-directory")),
 		bare("drains the revocations", "scim", queue("ReceiveMessage", "revoke")),
 	}
 }
 
 func attempts(j judge) []attempt {
 	var out []attempt
-	for _, group := range [][]attempt{legitimate(), tenantAttacks(), principalAttacks(), wholeTableAttacks(), keyAttacks(j), functionAttacks()} {
+	for _, group := range [][]attempt{legitimate(), tenantAttacks(), principalAttacks(), wholeTableAttacks(), keyAttacks(j), customerAttacks(j), functionAttacks()} {
 		out = append(out, group...)
 	}
 	return out

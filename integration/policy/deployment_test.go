@@ -12,9 +12,14 @@ import (
 	"behalf.dev/behalf/shared/dynamo"
 )
 
+// brought is Local's tenantKeys: the keys of one account.
+const brought = "arn:aws:kms:us-east-1:111122223333:key/*"
+
 // stars are the Allow statements that may hold a star, by role, Sid and text, each with its reason.
 var stars = map[string]string{
-	"Trace resource *": "X-Ray has no resources to name (X-Ray, actions and resources for IAM)",
+	"Trace resource *":                     "X-Ray has no resources to name (X-Ray, actions and resources for IAM)",
+	"OwnKeys resource " + brought:          "keys that tenants bring: the switch names the account, the encryption context the tenant",
+	"OpenAccessTokens resource " + brought: "as above",
 	"Log resource arn:aws:logs:" + policy.Region + ":" + policy.Account + ":log-group:/aws/lambda/behalf-local-@:*": "the streams of the function's own log group",
 	"KeepSegments resource arn:aws:s3:::behalf-local-@-" + policy.Account + "-" + policy.Region + "/segments/*":     "the sealer's own prefix",
 }

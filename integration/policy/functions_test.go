@@ -127,11 +127,11 @@ func TestSchedules_StartSweepAndCanary(t *testing.T) {
 	for _, s := range d.Of("AWS::Scheduler::Schedule") {
 		schedules[strings.TrimPrefix(fmt.Sprint(s.Properties["Name"]), "behalf-local-")] = s
 	}
-	if len(schedules) != 2 {
+	if len(schedules) != 3 {
 		t.Fatalf("schedules %v", schedules)
 	}
 	for name, want := range map[string]struct{ rate, input, function string }{
-		"sweep": {"rate(1 minute)", `{"sweep":true}`, "refresh"}, "canary-hourly": {"rate(1 hour)", "{}", "canary"},
+		"sweep": {"rate(1 minute)", `{"sweep":true}`, "refresh"}, "keys-daily": {"rate(1 day)", `{"schedule":true}`, "keys"}, "canary-hourly": {"rate(1 hour)", "{}", "canary"},
 	} {
 		p, role := schedules[name].Properties, d.Roles()[name]
 		function := "arn:aws:lambda:" + policy.Region + ":" + policy.Account + ":function:behalf-local-" + want.function

@@ -74,8 +74,16 @@ func judgeOf(t *testing.T, d *policy.Deployment) judge {
 	if len(j.arns) != 3 || len(j.tables) != len(tables) {
 		t.Fatalf("keys %v, tables %v", j.arns, j.tables)
 	}
+	j.arns["CustomerKey"] = customerKey
 	return j
 }
+
+// customerKey is one that a tenant brings, in an account of its own: here only the roles' own policies are judged, and KMS asks
+// for the key's policy besides. otherKey is in an account that the deployment does not name.
+const (
+	customerKey = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+	otherKey    = "arn:aws:kms:us-east-1:444455556666:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+)
 
 func parse(t *testing.T, name string, doc map[string]any) *iam.Policy {
 	t.Helper()

@@ -43,6 +43,13 @@ var meant = []grant{
 	{"tenant-connect", "flow", all, "T#acme#F#*"},
 	{"tenant-connect", "audit", "PutItem", "T#acme#A#*"},
 
+	{"tenant-keys", "vault", "GetItem Query PutItem DeleteItem", "T#acme#K"},
+	{"tenant-keys", "vault", "BatchGetItem UpdateItem", "T#acme#U#*"},
+	{"tenant-keys", "vault", "Query", "T#acme#L"},
+	{"tenant-keys", "vault", "Query PutItem", "T#acme#X"},
+	{"tenant-keys", "directory", "GetItem", "T#acme#D"},
+	{"tenant-keys", "audit", "PutItem", "T#acme#A#*"},
+
 	{"tenant-directory", "directory", all, "T#acme#D T#acme#SCIM T#acme#AUTH"},
 	{"tenant-directory", "vault", reads + " UpdateItem PutItem ConditionCheckItem", "T#acme#U#* T#acme#L T#acme#S"},
 	{"tenant-directory", "vault", "DeleteItem Query", "T#acme#K T#acme#X"},
@@ -52,6 +59,7 @@ var meant = []grant{
 
 	{"authorizer", "directory", "GetItem", "T#*#AUTH"},
 	{"admin", "directory", "GetItem PutItem UpdateItem DeleteItem Query", "T#_deployment#D T#_deployment#AUTH"},
+	{"keys", "directory", "Query", "T#_deployment#D"},
 	{"audit", "audit", "Query GetItem PutItem UpdateItem ConditionCheckItem", "T#*#H"},
 }
 
@@ -92,7 +100,7 @@ func session(role string) map[string]string {
 	switch role {
 	case "tenant-execute", "tenant-connect":
 		return tagged("acme", "alice")
-	case "tenant-refresh", "tenant-directory":
+	case "tenant-refresh", "tenant-directory", "tenant-keys":
 		return tagged("acme", "")
 	}
 	return nil
@@ -141,12 +149,19 @@ var unwraps = map[string]struct{ own, deployment map[string]string }{
 	"tenant-execute": {own: map[string]string{"Decrypt": "at"}},
 	"tenant-refresh": {own: map[string]string{"Decrypt": "at rt cs", "GenerateDataKey": "at rt cs"}, deployment: map[string]string{"Decrypt": "cs"}},
 	"tenant-connect": {own: map[string]string{"Decrypt": "at rt cs", "GenerateDataKey": "at rt cs"}, deployment: map[string]string{"Decrypt": "cs"}},
+	"tenant-keys":    {own: map[string]string{"Decrypt": "at rt cs", "GenerateDataKey": "at rt cs"}},
 }
 
 var keyActions = strings.Fields("Decrypt GenerateDataKey GenerateDataKeyWithoutPlaintext Encrypt ReEncryptFrom ReEncryptTo CreateGrant ScheduleKeyDeletion DisableKey PutKeyPolicy Sign")
 
-// keyFaults compares one role with unwraps, for whole contexts and for contexts with one thing wrong.
+// keyFaults compares one role with unwraps, for whole contexts and for contexts with one thing wrong, on the deployment's key and
+// on one that a tenant brings: what belongs to the deployment is never under such a key.
 func keyFaults(t *testing.T, j judge, role string) []string {
+	t.Helper()
+	return slices.Concat(keyFaultsOn(t, j, role, "VaultKey"), keyFaultsOn(t, j, role, "CustomerKey"))
+}
+
+func keyFaultsOn(t *testing.T, j judge, role, key string) []string {
 	t.Helper()
 	var faults []string
 	tags := session(role)
@@ -155,20 +170,22 @@ func keyFaults(t *testing.T, j judge, role string) []string {
 			for _, purpose := range []string{"at", "rt", "cs", "AT", "*"} {
 				full := []string{"app=behalf", "env=local", "tenant=" + tenant, "purpose=" + purpose, "ver=1"}
 				may := unwraps[role].own[action]
-				if tenant == "_deployment" {
+				if tenant == "_deployment" && key == "CustomerKey" {
+					may = ""
+				} else if tenant == "_deployment" {
 					may = unwraps[role].deployment[action]
 				}
 				want := (tenant == "acme" || tenant == "_deployment") && slices.Contains(strings.Fields(may), purpose)
-				if got := j.decide(t, role, tags, j.wrapped(action, "VaultKey", strings.Join(full, " "))).Allowed; got != want {
-					faults = append(faults, fmt.Sprintf("%s: %s %v: allowed %v, meant %v", role, action, full, got, want))
+				if got := j.decide(t, role, tags, j.wrapped(action, key, strings.Join(full, " "))).Allowed; got != want {
+					faults = append(faults, fmt.Sprintf("%s: %s %s %v: allowed %v, meant %v", role, key, action, full, got, want))
 				}
 				for _, wrong := range spoiled(full) {
-					if j.decide(t, role, tags, j.wrapped(action, "VaultKey", wrong)).Allowed {
-						faults = append(faults, fmt.Sprintf("%s: %s %s is allowed", role, action, wrong))
+					if j.decide(t, role, tags, j.wrapped(action, key, wrong)).Allowed {
+						faults = append(faults, fmt.Sprintf("%s: %s %s %s is allowed", role, key, action, wrong))
 					}
 				}
-				if want && j.decide(t, role, nil, j.wrapped(action, "VaultKey", strings.Join(full, " "))).Allowed {
-					faults = append(faults, fmt.Sprintf("%s: %s %v is allowed without session tags", role, action, full))
+				if want && j.decide(t, role, nil, j.wrapped(action, key, strings.Join(full, " "))).Allowed {
+					faults = append(faults, fmt.Sprintf("%s: %s %s %v is allowed without session tags", role, key, action, full))
 				}
 			}
 		}
@@ -208,10 +225,11 @@ var assumers = map[string]struct {
 	callers, tags string
 	realTenant    bool
 }{
-	"tenant-execute":   {"authorizer", "tenant principal", true},
-	"tenant-refresh":   {"refresh revoke", "tenant", false},
-	"tenant-connect":   {"callback", "tenant principal", false},
+	"tenant-execute":   {"authorizer keys", "tenant principal", true},
+	"tenant-refresh":   {"refresh revoke keys", "tenant", false},
+	"tenant-connect":   {"callback keys", "tenant principal", false},
 	"tenant-directory": {"admin scim", "tenant", false},
+	"tenant-keys":      {"keys", "tenant", false},
 }
 
 // stray is a role of the account that may do everything and that no policy of ours names: an administrator's, or a mistake.

@@ -17,6 +17,7 @@ import (
 	"behalf.dev/behalf/functions/authorizer"
 	"behalf.dev/behalf/functions/callback"
 	"behalf.dev/behalf/functions/execute"
+	"behalf.dev/behalf/functions/keys"
 	"behalf.dev/behalf/functions/refresh"
 	"behalf.dev/behalf/functions/revoke"
 	"behalf.dev/behalf/functions/scim"
@@ -32,6 +33,7 @@ func wiring() map[string]func(awslambda.Deps) (any, error) {
 		"callback":   func(d awslambda.Deps) (any, error) { return handler(callback.New(d)) },
 		"execute":    func(d awslambda.Deps) (any, error) { return handler(execute.New(d)) },
 		"refresh":    func(d awslambda.Deps) (any, error) { return handler(refresh.New(d)) },
+		"keys":       func(d awslambda.Deps) (any, error) { return handler(keys.New(d)) },
 		"revoke":     func(d awslambda.Deps) (any, error) { return handler(revoke.New(d)) },
 		"scim":       func(d awslambda.Deps) (any, error) { return handler(scim.New(d)) },
 		"audit":      func(d awslambda.Deps) (any, error) { return handler(audit.New(d)) },

@@ -22,6 +22,16 @@ type KeyHandler func(ctx context.Context, r *Request, by authn.Caller) (*Respons
 // RequireKeys wraps the handlers of key routes: the caller must have the permission that Routes names, and a key that
 // is limited to one tenant must stay there when the path names a tenant. Handlers check tenants in bodies themselves.
 func RequireKeys(handlers map[string]KeyHandler) map[string]Handler {
+	return requireKeys(handlers, (*Request).Tenant)
+}
+
+// RequireOwners is RequireKeys for routes that also take _deployment in the tenant's place, from keys that are not limited to
+// a tenant.
+func RequireOwners(handlers map[string]KeyHandler) map[string]Handler {
+	return requireKeys(handlers, (*Request).Owner)
+}
+
+func requireKeys(handlers map[string]KeyHandler, owner func(*Request, authn.Caller) (tenant.ID, error)) map[string]Handler {
 	need := permissions()
 	out := make(map[string]Handler, len(handlers))
 	for route, h := range handlers {
@@ -35,7 +45,7 @@ func RequireKeys(handlers map[string]KeyHandler) map[string]Handler {
 				return nil, err
 			}
 			if _, named := r.event.PathParameters["tenant"]; named {
-				if _, err := r.Tenant(by); err != nil {
+				if _, err := owner(r, by); err != nil {
 					return nil, err
 				}
 			}
@@ -56,4 +66,12 @@ func (r *Request) Tenant(by authn.Caller) (tenant.ID, error) {
 		return "", err
 	}
 	return t, by.MayTouch(t)
+}
+
+// Owner is Tenant, or tenant.Deployment where the path says so and by is not limited to a tenant.
+func (r *Request) Owner(by authn.Caller) (tenant.ID, error) {
+	if s, err := r.Path("tenant"); err == nil && s == string(tenant.Deployment) {
+		return tenant.Deployment, by.MayTouch(tenant.Deployment)
+	}
+	return r.Tenant(by)
 }

@@ -13,6 +13,7 @@ const (
 	Admin    Function = "admin"
 	Callback Function = "callback"
 	Execute  Function = "execute"
+	Keys     Function = "keys"
 	SCIM     Function = "scim"
 )
 
@@ -39,7 +40,7 @@ type Route struct {
 
 // Routes is the HTTP API: the CDK app deploys it, the local stack serves it, the OpenAPI document must cover it.
 func Routes() []Route {
-	return slices.Concat(controlRoutes(), connectRoutes(), agentRoutes(), []Route{
+	return slices.Concat(controlRoutes(), tenantKeyRoutes(), connectRoutes(), agentRoutes(), []Route{
 		{"ANY", "/scim/v2/{proxy+}", SCIM, SCIMKey, ""},
 	})
 }
@@ -120,5 +121,17 @@ func agentRoutes() []Route {
 		{"ANY", "/v1/proxy/{connector}/{path+}", Execute, Session, ""},
 		// Admin answers it because execute may write the audit trail and not read it.
 		{get, "/v1/executions/{execution}", Admin, Session, ""},
+	}
+}
+
+// tenantKeyRoutes are those of the keys function, which also takes _deployment in the tenant's place.
+func tenantKeyRoutes() []Route {
+	const get, put, post, del = http.MethodGet, http.MethodPut, http.MethodPost, http.MethodDelete
+	return []Route{
+		{get, "/v1/tenants/{tenant}/keys", Keys, Key, "tenants:read"},
+		{post, "/v1/tenants/{tenant}/keys/rotate", Keys, Key, "tenants:write"},
+		{post, "/v1/tenants/{tenant}/keys/reseal", Keys, Key, "tenants:write"},
+		{put, "/v1/tenants/{tenant}/kms-key", Keys, Key, "tenants:write"},
+		{del, "/v1/tenants/{tenant}/kms-key", Keys, Key, "tenants:write"},
 	}
 }
