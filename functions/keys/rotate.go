@@ -83,9 +83,14 @@ func (f *Function) rotateKeys(ctx context.Context, r *apigw.Request, by authn.Ca
 	return f.view(ctx, w)
 }
 
-// rotate makes new versions and puts them on record, also those made before an error.
+// rotate makes new versions and puts them on record.
 func (f *Function) rotate(ctx context.Context, w owned, keyARN string, kind audit.Kind, by string) error {
 	made, err := w.Vault.Rotate(ctx, w.tenant, keyARN, keyring.Purposes(w.tenant)...)
+	return f.note(ctx, w, made, err, kind, keyARN, by)
+}
+
+// note puts what a rotation made on record, before its error is looked at.
+func (f *Function) note(ctx context.Context, w owned, made []vault.Rotation, err error, kind audit.Kind, keyARN, by string) error {
 	if len(made) == 0 {
 		return err
 	}

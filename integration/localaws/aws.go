@@ -167,6 +167,11 @@ func (a *AWS) Settle() { a.ddb.Settle() }
 // SweepTTL deletes expired items now and returns how many. Start does it each second of the clock.
 func (a *AWS) SweepTTL() int { return a.ddb.SweepTTL() }
 
+// ForeignKey makes a symmetric KMS key of another account, with a key policy of its own, and returns its ARN.
+func (a *AWS) ForeignKey(account, policy string) (arn string, err error) {
+	return a.kms.CreateForeign(account, policy)
+}
+
 // SetRole adds or replaces a role from policy documents, for tests without a template. The name
 // may be a path-less role name; the ARN is returned. Errors are those of iam.Parse.
 func (a *AWS) SetRole(name, trust string, policies ...string) (arn string, err error) {

@@ -54,6 +54,15 @@ func methods() []method {
 		}},
 		{"GET /v1/tenants/{tenant}/scim-tokens", "scim_tokens", nil, func(x ctx, c cl) (any, error) { return c.SCIMTokens(x, "acme") }},
 		{"DELETE /v1/tenants/{tenant}/scim-tokens/{token}", "", nil, func(x ctx, c cl) (any, error) { return none(c.DeleteSCIMToken(x, "acme", "id")) }},
+		{"GET /v1/tenants/{tenant}/keys", "", nil, func(x ctx, c cl) (any, error) { return c.TenantKeys(x, "acme") }},
+		{"POST /v1/tenants/{tenant}/keys/rotate", "", nil, func(x ctx, c cl) (any, error) { return c.RotateTenantKeys(x, client.Deployment) }},
+		{"POST /v1/tenants/{tenant}/keys/reseal", "", nil, func(x ctx, c cl) (any, error) {
+			return c.ResealTenantKeys(x, "acme", client.ResealRequest{Cursor: "walk_1", RetireAfterSeconds: 86400})
+		}},
+		{"PUT /v1/tenants/{tenant}/kms-key", "", nil, func(x ctx, c cl) (any, error) {
+			return c.PutKMSKey(x, "acme", "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab")
+		}},
+		{"DELETE /v1/tenants/{tenant}/kms-key", "", nil, func(x ctx, c cl) (any, error) { return c.DeleteKMSKey(x, "acme") }},
 		{"POST /v1/api-keys", "", nil, func(x ctx, c cl) (any, error) {
 			k, err := c.CreateAPIKey(x, client.APIKeyRequest{Name: "runner", Permissions: []string{"sessions:write"}, Tenant: "acme"})
 			return shown(k, "key"), err

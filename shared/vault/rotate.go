@@ -3,6 +3,7 @@ package vault
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"behalf.dev/behalf/shared/connection"
 	"behalf.dev/behalf/shared/fault"
@@ -27,7 +28,11 @@ type Rotation struct {
 func (v *Vault) Rotate(ctx context.Context, t tenant.ID, keyARN string, purposes ...connection.Purpose) ([]Rotation, error) {
 	out := make([]Rotation, 0, len(purposes))
 	for _, p := range purposes {
-		r, err := v.rotate(ctx, t, p, keyARN)
+		last, ok, err := v.store.NewestKey(ctx, t, p)
+		if err != nil {
+			return out, fmt.Errorf("find the newest %s key of %s: %w", p, t, err)
+		}
+		r, err := v.follow(ctx, t, p, keyARN, last, ok)
 		if err != nil {
 			return out, fmt.Errorf("rotate the %s key of %s: %w", p, t, err)
 		}
@@ -36,11 +41,29 @@ func (v *Vault) Rotate(ctx context.Context, t tenant.ID, keyARN string, purposes
 	return out, nil
 }
 
-func (v *Vault) rotate(ctx context.Context, t tenant.ID, p connection.Purpose, keyARN string) (Rotation, error) {
-	last, ok, err := v.store.NewestKey(ctx, t, p)
-	if err != nil {
-		return Rotation{}, err
+// RotateOlder is Rotate, under the same KMS key, of those purposes whose newest version was made before a time. Purposes
+// without any version are left alone. However often it is called, and by how many at once, each old version gets one successor.
+func (v *Vault) RotateOlder(ctx context.Context, t tenant.ID, before time.Time, purposes ...connection.Purpose) ([]Rotation, error) {
+	var out []Rotation
+	for _, p := range purposes {
+		last, ok, err := v.store.NewestKey(ctx, t, p)
+		if err != nil {
+			return out, fmt.Errorf("find the newest %s key of %s: %w", p, t, err)
+		}
+		if !ok || !last.Created.Before(before) {
+			continue
+		}
+		r, err := v.follow(ctx, t, p, "", last, ok)
+		if err != nil {
+			return out, fmt.Errorf("rotate the %s key of %s: %w", p, t, err)
+		}
+		out = append(out, r)
 	}
+	return out, nil
+}
+
+// follow makes the version behind last.
+func (v *Vault) follow(ctx context.Context, t tenant.ID, p connection.Purpose, keyARN string, last WrappedKey, ok bool) (Rotation, error) {
 	if ok && keyARN == "" {
 		keyARN = last.KeyARN
 	}

@@ -33,6 +33,9 @@ type Policies struct {
 	// ResourceRules is true for KMS keys and role trust policies: an identity policy counts
 	// only as far as the resource policy admits the account.
 	ResourceRules bool
+	// CrossAccount is true when the resource belongs to another account than the caller: then the identity policy and the
+	// resource policy both have to allow.
+	CrossAccount bool
 }
 
 // Match is a statement that applied.
@@ -84,6 +87,9 @@ func Evaluate(p Policies, r Request) Decision {
 	}
 	if r.Principal.Administrator && !p.ResourceRules {
 		allowed = true
+	}
+	if p.CrossAccount {
+		allowed = (identity || r.Principal.Administrator) && (resource.direct || resource.account)
 	}
 	d.Allowed = allowed && session && !d.ExplicitDeny
 	return d

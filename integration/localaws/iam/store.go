@@ -111,6 +111,7 @@ type Check struct {
 	Context          Context
 	Policy           *Policy // resource policy, nil for none
 	Rules            bool    // see Policies.ResourceRules
+	CrossAccount     bool    // see Policies.CrossAccount
 }
 
 // Authorize answers AccessDeniedException unless every check is allowed.
@@ -131,7 +132,7 @@ func (s *Store) Authorize(c *Caller, checks ...Check) error {
 }
 
 func (c *Caller) evaluate(k Check) Decision {
-	return Evaluate(Policies{Identity: c.identity, Session: c.session, Resource: k.Policy, ResourceRules: k.Rules},
+	return Evaluate(Policies{Identity: c.identity, Session: c.session, Resource: k.Policy, ResourceRules: k.Rules, CrossAccount: k.CrossAccount},
 		Request{Principal: c.Principal, Action: k.Action, Resource: k.Resource, Context: k.Context})
 }
 

@@ -79,7 +79,7 @@ func (s *Store) sourceOf(ref string, ciphertext []byte) string {
 func (s *Store) check(action, ref string, ec map[string]string) iam.Check {
 	c := iam.Check{Action: action, Resource: s.arn("key/" + ref), Context: iam.Context{}, Rules: true}
 	if k, err := s.find(ref); err == nil {
-		c.Resource, c.Policy = k.arn, k.policy
+		c.Resource, c.Policy, c.CrossAccount = k.arn, k.policy, k.account != ""
 	}
 	for name, v := range ec {
 		c.Context.Set("kms:EncryptionContext:"+name, v)

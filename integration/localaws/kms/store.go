@@ -35,6 +35,7 @@ type key struct {
 	created  time.Time
 	deletion time.Time
 	note     string
+	account  string // whose it is, when that is another account; empty otherwise
 }
 
 // Options configure a Store.
@@ -146,10 +147,11 @@ type record struct {
 	Material            []byte
 	Created, Deletion   int64  // Unix seconds
 	Note, Alias, Label  string `json:",omitempty"`
+	Account             string `json:",omitempty"`
 }
 
 func (k *key) record() record {
-	r := record{ID: k.id[:], Spec: k.spec, State: k.state, Policy: k.document, Material: k.material, Created: k.created.Unix(), Note: k.note}
+	r := record{ID: k.id[:], Spec: k.spec, State: k.state, Policy: k.document, Material: k.material, Created: k.created.Unix(), Note: k.note, Account: k.account}
 	if !k.deletion.IsZero() {
 		r.Deletion = k.deletion.Unix()
 	}
@@ -174,6 +176,7 @@ func (s *Store) Restore(kind string, data []byte) error {
 		return nil
 	}
 	k := &key{id: id, arn: s.arn("key/" + idText(id)), spec: r.Spec, state: r.State, material: r.Material, created: time.Unix(r.Created, 0), note: r.Note}
+	k.belong(s, r.Account)
 	if r.Deletion != 0 {
 		k.deletion = time.Unix(r.Deletion, 0)
 	}
@@ -228,6 +231,27 @@ func (s *Store) Ensure(label, spec, policy, note string) (arn, id string, err er
 	s.labels[label] = k.id
 	s.opt.Journal("label", record{ID: k.id[:], Label: label})
 	return k.arn, idText(k.id), nil
+}
+
+// belong makes a key one of another account; empty is this one's.
+func (k *key) belong(s *Store, account string) {
+	if k.account = account; account != "" {
+		k.arn = "arn:aws:kms:" + s.opt.Region + ":" + account + ":key/" + idText(k.id)
+	}
+}
+
+// CreateForeign makes a symmetric key of another account: what this account's roles may do with it, their own policies and
+// the key's have to allow both.
+func (s *Store) CreateForeign(account, policy string) (arn string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k, err := s.create(Symmetric, policy, "of account "+account)
+	if err != nil {
+		return "", err
+	}
+	k.belong(s, account)
+	s.save(k)
+	return k.arn, nil
 }
 
 // SetPolicy replaces the policy of a key.
