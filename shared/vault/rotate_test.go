@@ -65,6 +65,25 @@ func TestRotate_KMSKeyOfTheNewest_IsTheSetting(t *testing.T) {
 	}
 }
 
+func TestRotateOlder_OncePerOldVersion_AndOnlyWhereThereIsOne(t *testing.T) {
+	t.Parallel()
+	now := clock()
+	tick := func() time.Time { return now }
+	ks, k := &keys{m: map[string]vault.WrappedKey{}}, &fakeKMS{}
+	v := vault.New("prod", vault.NewCache(16, time.Minute, tick), ks, k, tick, nil)
+	sealedAt(t, v, "x")
+	for i, step := range []struct {
+		ahead time.Duration
+		made  int
+	}{{time.Hour, 0}, {30 * 24 * time.Hour, 1}, {0, 0}, {time.Hour, 0}} {
+		now = now.Add(step.ahead)
+		made, err := v.RotateOlder(t.Context(), "acme", now.Add(-30*24*time.Hour), bound.Purpose, connection.ClientSecret)
+		if err != nil || len(made) != step.made {
+			t.Errorf("step %d: %+v, %v; want %d", i, made, err, step.made)
+		}
+	}
+}
+
 func TestRotate_OtherProcess_GoesOnWithWhatItKnows_UntilItsCacheForgets(t *testing.T) {
 	t.Parallel()
 	now := clock()

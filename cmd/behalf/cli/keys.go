@@ -17,8 +17,10 @@ import (
 )
 
 func (e environment) keys() *cobra.Command {
-	c := &cobra.Command{Use: "keys", Short: "Make the first API key of a deployment", Args: noArgs}
-	c.AddCommand(e.keysCreate())
+	c := &cobra.Command{Use: "keys", Short: "Make the first API key of a deployment; renew tenant keys", Args: noArgs,
+		Long: `Two kinds of key: API keys, by which your back end calls (create), and the keys that
+tenants' secrets are sealed under (rotate).`}
+	c.AddCommand(e.keysCreate(), e.keysRotate())
 	return c
 }
 
