@@ -196,14 +196,19 @@ func TestHosts_Override_EveryURLOfEveryConnectorStaysBelowIt(t *testing.T) {
 		over[c.ID] = map[string]string{}
 		for name, spec := range hostsOf(t, c.ID) {
 			over[c.ID][name] = local + c.ID + "/" + name
-			if captured, ok := spec.(map[string]any); ok {
-				meta[captured["capture"].(string)] = over[c.ID][name] + "/acme"
+			special, _ := spec.(map[string]any)
+			if captured, ok := special["capture"].(string); ok {
+				meta[captured] = over[c.ID][name] + "/acme"
+			}
+			params, _ := special["params"].(map[string]any)
+			for param := range params {
+				over[c.ID][name] += "/{" + param + "}"
 			}
 		}
 	}
 	for _, c := range load(t, catalog.WithHosts(over)).Connectors() {
 		urls := connectorURLs(t, c, meta)
-		if len(urls) < 4 {
+		if len(urls) < 2 || c.Mode == catalog.ModeOAuth2 && len(urls) < 4 {
 			t.Errorf("%s: only %d addresses", c.ID, len(urls))
 		}
 		for _, u := range urls {
@@ -257,8 +262,19 @@ func connectorURLs(t *testing.T, c *catalog.Connector, meta map[string]string) [
 	if c.PKCE == catalog.PKCENever {
 		challenge = ""
 	}
-	add(c.AuthorizeURL(meta, catalog.AuthorizeRequest{CodeChallenge: challenge}))
-	add(c.TokenURL(meta))
+	for _, r := range readGolden(t, c.ID).Requests {
+		for name, v := range r.Metadata {
+			if meta[name] == "" {
+				meta[name] = v
+			}
+		}
+	}
+	if c.Mode == catalog.ModeOAuth2 {
+		add(c.AuthorizeURL(meta, catalog.AuthorizeRequest{CodeChallenge: challenge}))
+	}
+	if asks(c) {
+		add(c.TokenURL(meta))
+	}
 	if r, ok, err := c.RevokeRequest(meta, "client"); ok || err != nil {
 		add(r.URL.String(), err)
 	}

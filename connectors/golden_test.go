@@ -21,9 +21,36 @@ type golden struct {
 	Introspect *goldenCall      `yaml:"introspect"`
 	Authorize  *goldenAuthorize `yaml:"authorize"`
 	Policy     *goldenPolicy    `yaml:"policy"`
+	// Credentials are forms of connectors that ask for something.
+	Credentials []goldenCredential `yaml:"credentials"`
+	Assertion   *goldenAssertion   `yaml:"assertion"`
+}
+
+// goldenCredential is a form; Problem is the field that is refused, or Want what it makes.
+type goldenCredential struct {
+	Values  map[string]string `yaml:"values"`
+	Problem *string           `yaml:"problem"`
+	Want    struct {
+		Access   string            `yaml:"access"`
+		Wire     string            `yaml:"wire"`
+		Metadata map[string]string `yaml:"metadata"`
+	} `yaml:"want"`
+}
+
+// goldenAssertion is the JWT of a form at 2026-01-01. KEY in a value is a fresh private key.
+type goldenAssertion struct {
+	Values map[string]string `yaml:"values"`
+	Scopes []string          `yaml:"scopes"`
+	Client string            `yaml:"client"`
+	Want   struct {
+		Algorithm string         `yaml:"alg"`
+		KeyID     string         `yaml:"kid"`
+		Claims    map[string]any `yaml:"claims"`
+	} `yaml:"want"`
 }
 
 type goldenPolicy struct {
+	Mode               catalog.AuthMode      `yaml:"mode"`
 	ClientAuth         catalog.ClientAuth    `yaml:"client_auth"`
 	PKCE               catalog.PKCE          `yaml:"pkce"`
 	Rotation           catalog.RotationClass `yaml:"rotation"`
@@ -158,6 +185,10 @@ func (g *golden) add(o golden) {
 	}
 	if o.Policy != nil {
 		g.Policy = o.Policy
+	}
+	g.Credentials = append(g.Credentials, o.Credentials...)
+	if o.Assertion != nil {
+		g.Assertion = o.Assertion
 	}
 	if o.Authorize != nil {
 		g.Authorize = o.Authorize

@@ -6,116 +6,12 @@ import (
 	"time"
 
 	"behalf.dev/behalf/shared/apigw"
-	"behalf.dev/behalf/shared/audit"
 	"behalf.dev/behalf/shared/authn"
 	"behalf.dev/behalf/shared/connection"
 	"behalf.dev/behalf/shared/fault"
 	"behalf.dev/behalf/shared/oauthflow"
-	"behalf.dev/behalf/shared/secret"
 	"behalf.dev/behalf/shared/tenant"
-	"behalf.dev/behalf/shared/workspace"
 )
-
-type clientBody struct {
-	ClientID     string `json:"client_id"`
-	ClientSecret string `json:"client_secret"`
-}
-
-// owner is whose client a request is about: the tenant in the path, or the deployment.
-func (f *Function) owner(ctx context.Context, r *apigw.Request, by authn.Caller) (workspace.Workspace, tenant.ID, string, error) {
-	var w workspace.Workspace
-	connector, err := r.Path("connector")
-	if err != nil {
-		return w, "", "", err
-	}
-	if _, err := f.catalog.Connector(connector); err != nil {
-		return w, "", "", err
-	}
-	owner := tenant.Deployment
-	if r.Names("tenant") {
-		if owner, err = r.Tenant(by); err != nil {
-			return w, "", "", err
-		}
-	} else if err := by.MayTouch(tenant.Deployment); err != nil {
-		return w, "", "", err
-	}
-	w, err = f.workspaceFor(ctx, tenant.Scope{Tenant: owner, Principal: nobody})
-	if err == nil && owner != tenant.Deployment {
-		_, err = w.DB.LiveTenant(ctx, owner)
-	}
-	return w, owner, connector, err
-}
-
-func (f *Function) clientView(c connection.StoredClient) map[string]any {
-	return map[string]any{"connector": c.Connector, "client_id": c.ID, "updated_at": c.Updated.UTC(), "redirect_uri": oauthflow.RedirectURI(f.public, c.Connector, c.Owner)}
-}
-
-func (f *Function) putClient(ctx context.Context, r *apigw.Request, by authn.Caller) (*apigw.Response, error) {
-	if err := r.Only(); err != nil {
-		return nil, err
-	}
-	var b clientBody
-	if err := r.JSON(&b); err != nil {
-		return nil, err
-	}
-	if b.ClientID == "" || len(b.ClientID) > 512 {
-		return nil, fault.Invalid("/client_id", "client_id is missing; the provider shows it where the OAuth app is registered")
-	}
-	if b.ClientSecret == "" || len(b.ClientSecret) > 4096 {
-		return nil, fault.Invalid("/client_secret", "client_secret is missing; the provider shows it where the OAuth app is registered")
-	}
-	w, owner, connector, err := f.owner(ctx, r, by)
-	if err != nil {
-		return nil, err
-	}
-	c, err := w.Clients.Put(ctx, owner, connector, b.ClientID, secret.FromString(b.ClientSecret))
-	if err != nil {
-		return nil, err
-	}
-	if err := f.noteClient(ctx, w, owner, connector, "stored", by); err != nil {
-		return nil, err
-	}
-	return apigw.JSON(http.StatusOK, f.clientView(c))
-}
-
-func (f *Function) noteClient(ctx context.Context, w workspace.Workspace, owner tenant.ID, connector, what string, by authn.Caller) error {
-	return w.DB.Record(ctx, audit.Record{ID: f.deps.IDs.New("aud"), Kind: audit.ClientChanged, Time: f.deps.Now(), Tenant: owner, Connector: connector, Reason: what, By: by.KeyID, Outcome: "succeeded"})
-}
-
-func (f *Function) getClient(ctx context.Context, r *apigw.Request, by authn.Caller) (*apigw.Response, error) {
-	if err := r.Only(); err != nil {
-		return nil, err
-	}
-	w, owner, connector, err := f.owner(ctx, r, by)
-	if err != nil {
-		return nil, err
-	}
-	c, err := w.Clients.Describe(ctx, owner, connector)
-	if err != nil {
-		return nil, err
-	}
-	return apigw.JSON(http.StatusOK, f.clientView(c))
-}
-
-func (f *Function) deleteClient(ctx context.Context, r *apigw.Request, by authn.Caller) (*apigw.Response, error) {
-	if err := r.Only(); err != nil {
-		return nil, err
-	}
-	w, owner, connector, err := f.owner(ctx, r, by)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := w.Clients.Describe(ctx, owner, connector); err != nil {
-		return nil, err
-	}
-	if err := w.Clients.Delete(ctx, owner, connector); err != nil {
-		return nil, err
-	}
-	if err := f.noteClient(ctx, w, owner, connector, "deleted", by); err != nil {
-		return nil, err
-	}
-	return &apigw.Response{Status: http.StatusNoContent}, nil
-}
 
 type linkBody struct {
 	Tenant     string   `json:"tenant"`
@@ -124,6 +20,8 @@ type linkBody struct {
 	Scopes     []string `json:"scopes"`
 	Connection string   `json:"connection"`
 	ReturnURL  string   `json:"return_url"`
+	// Params are fields of the connector that are known already ("subdomain").
+	Params map[string]string `json:"params"`
 }
 
 func (b linkBody) request(by authn.Caller) (q oauthflow.CreateRequest, err error) {
@@ -141,7 +39,7 @@ func (b linkBody) request(by authn.Caller) (q oauthflow.CreateRequest, err error
 			return q, err
 		}
 	}
-	q.Connector, q.Scopes, q.ReturnURL, q.By = b.Connector, b.Scopes, b.ReturnURL, by.KeyID
+	q.Connector, q.Scopes, q.ReturnURL, q.Params, q.By = b.Connector, b.Scopes, b.ReturnURL, b.Params, by.KeyID
 	return q, by.MayTouch(q.Tenant)
 }
 
@@ -192,6 +90,9 @@ func linkView(l oauthflow.Link) map[string]any {
 		"status": l.Status, "return_url": l.ReturnURL, "expires_at": l.Expires.UTC().Format(time.RFC3339)}
 	if l.Reason != "" {
 		out["reason"] = l.Reason
+	}
+	if len(l.Params) > 0 {
+		out["params"] = l.Params
 	}
 	return out
 }

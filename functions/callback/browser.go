@@ -4,8 +4,10 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"time"
 
 	"behalf.dev/behalf/shared/apigw"
+	"behalf.dev/behalf/shared/catalog"
 	"behalf.dev/behalf/shared/dynamo"
 	"behalf.dev/behalf/shared/oauthflow"
 	"behalf.dev/behalf/shared/tenant"
@@ -48,19 +50,26 @@ func (f *Function) show(ctx context.Context, r *apigw.Request) (*apigw.Response,
 	if err != nil {
 		return nil, err
 	}
-	_, p, err := f.owned(ctx, token)
+	fl, p, err := f.owned(ctx, token)
 	if err != nil {
 		return nil, err
 	}
+	t, err := f.tenantOf(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	if len(p.Asked()) == 0 && p.Connector.Mode == catalog.ModeOAuth2 {
+		return f.pages.connect(p, displayName(t))
+	}
+	return f.sheet(fl.Sheet(p, r.Cookie(f.cookieName())), displayName(t), nil, nil)
+}
+
+func (f *Function) tenantOf(ctx context.Context, p oauthflow.Page) (dynamo.Tenant, error) {
 	w, err := f.workspaceFor(ctx, p.Link.Scope)
 	if err != nil {
-		return nil, err
+		return dynamo.Tenant{}, err
 	}
-	t, err := w.DB.Tenant(ctx, p.Link.Tenant)
-	if err != nil {
-		return nil, err
-	}
-	return f.pages.connect(p, displayName(t))
+	return w.DB.Tenant(ctx, p.Link.Tenant)
 }
 
 func displayName(t dynamo.Tenant) string {
@@ -75,18 +84,29 @@ func (f *Function) start(ctx context.Context, r *apigw.Request) (*apigw.Response
 	if err != nil {
 		return nil, err
 	}
-	fl, _, err := f.owned(ctx, token)
+	fl, p, err := f.owned(ctx, token)
 	if err != nil {
 		return nil, err
+	}
+	if len(p.Asked()) > 0 || p.Connector.Mode != catalog.ModeOAuth2 {
+		return f.submit(ctx, r, fl, p, token)
 	}
 	d, err := fl.Start(ctx, token, r.Cookie(f.cookieName()))
 	if err != nil {
 		return nil, err
 	}
 	res := seeOther(d.URL)
-	c := http.Cookie{Name: f.cookieName(), Value: d.CookieValue(), Path: "/", MaxAge: int(d.MaxAge.Seconds()), HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: strings.HasPrefix(f.public, "https://")}
-	res.Header.Set("Set-Cookie", c.String())
+	f.setCookie(res, d.CookieValue(), d.MaxAge)
 	return res, nil
+}
+
+// setCookie binds a flow to a browser; without a value it forgets.
+func (f *Function) setCookie(res *apigw.Response, value string, maxAge time.Duration) {
+	c := http.Cookie{Name: f.cookieName(), Value: value, Path: "/", MaxAge: int(maxAge.Seconds()), HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: strings.HasPrefix(f.public, "https://")}
+	if value == "" {
+		c.MaxAge = -1
+	}
+	res.Header.Set("Set-Cookie", c.String())
 }
 
 func (f *Function) arrive(ctx context.Context, r *apigw.Request) (*apigw.Response, error) {
@@ -111,7 +131,6 @@ func (f *Function) arrive(ctx context.Context, r *apigw.Request) (*apigw.Respons
 		return nil, err
 	}
 	res := seeOther(to)
-	gone := http.Cookie{Name: f.cookieName(), Path: "/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: strings.HasPrefix(f.public, "https://")}
-	res.Header.Set("Set-Cookie", gone.String())
+	f.setCookie(res, "", 0)
 	return res, nil
 }

@@ -73,6 +73,7 @@ func (f *Function) routes() map[string]apigw.Handler {
 		"PUT /v1/tenants/{tenant}/connectors/{connector}/client":    f.putClient,
 		"GET /v1/tenants/{tenant}/connectors/{connector}/client":    f.getClient,
 		"DELETE /v1/tenants/{tenant}/connectors/{connector}/client": f.deleteClient,
+		"POST /v1/tenants/{tenant}/connections":                     f.importConnection,
 		"POST /v1/connect-links":                                    f.createLink,
 		"GET /v1/connect-links/{link}":                              f.getLink,
 		"POST /v1/connect-links/{link}/confirm":                     f.confirm,

@@ -20,9 +20,9 @@ var pageFiles embed.FS
 
 // pages are what people see: server-rendered, no script, no asset from anywhere.
 type pages struct {
-	connectPage, failurePage *template.Template
-	style                    template.CSS
-	policy                   string
+	connectPage, formPage, failurePage *template.Template
+	style                              template.CSS
+	policy                             string
 }
 
 func newPages() (pages, error) {
@@ -34,6 +34,9 @@ func newPages() (pages, error) {
 	p := pages{style: template.CSS(css), // our own file, not input
 		policy: "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(h[:]) + "'; base-uri 'none'; frame-ancestors 'none'"}
 	if p.connectPage, err = template.ParseFS(pageFiles, "page/layout.html", "page/connect.html"); err != nil {
+		return p, err
+	}
+	if p.formPage, err = template.ParseFS(pageFiles, "page/layout.html", "page/form.html"); err != nil {
 		return p, err
 	}
 	p.failurePage, err = template.ParseFS(pageFiles, "page/layout.html", "page/failure.html")

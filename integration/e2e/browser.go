@@ -102,6 +102,45 @@ func (f *Fixture) Parked(t testing.TB, tenant, principal, connector, person stri
 	return l.Text("id")
 }
 
+// Key has a person make a credential at a provider's settings page: what goes into the fields of the connector's form.
+func (f *Fixture) Key(t testing.TB, provider, person string) map[string]string {
+	t.Helper()
+	fields, err := f.Emulator.Credential(provider, person)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fields
+}
+
+// Fill opens a link's page, and sends its form with fields.
+func (b *Browser) Fill(t testing.TB, link string, fields map[string]string) Answer {
+	t.Helper()
+	page := b.Open(t, link).Want(t, 200)
+	return b.Submit(t, link, Form(page, fields))
+}
+
+// Form is what a browser sends of a form page: its hidden proof, and fields.
+func Form(page Answer, fields map[string]string) url.Values {
+	_, rest, _ := strings.Cut(page.Body, `name="_proof" value="`)
+	proof, _, _ := strings.Cut(rest, `"`)
+	form := url.Values{"_proof": {proof}}
+	for name, v := range fields {
+		form.Set(name, v)
+	}
+	return form
+}
+
+// Filled walks through the link of a connector with a form up to the return to the SaaS, and returns the link's id.
+func (f *Fixture) Filled(t testing.TB, tenant, principal, connector string, fields map[string]string, more Object) string {
+	t.Helper()
+	l := f.Link(t, tenant, principal, connector, more)
+	back := f.NewBrowser(t).Fill(t, l.Text("url"), fields).Want(t, 303).Header.Get("Location")
+	if !strings.HasPrefix(back, ReturnURL+"?") || !strings.Contains(back, "status=consented") {
+		t.Fatalf("the browser was sent to %q", back)
+	}
+	return l.Text("id")
+}
+
 // Confirm is the SaaS's word on who is signed in.
 func (f *Fixture) Confirm(t testing.TB, link, principal string) Answer {
 	t.Helper()

@@ -39,6 +39,7 @@ func (s *Server) adminHandler() http.Handler {
 		return s.Settings(r.PathValue("provider"))
 	})
 	handle("POST /_emulator/{provider}/settings", s.httpSettings)
+	handle("POST /_emulator/{provider}/credential", s.httpCredential)
 	handle("POST /_emulator/{provider}/expire", s.httpPerson("expired", s.Expire))
 	handle("POST /_emulator/{provider}/revoke", s.httpPerson("revoked", s.RevokeGrant))
 	guarded := http.NewCrossOriginProtection().Handler(mux)

@@ -1,10 +1,13 @@
 package emulator
 
-import "time"
+import (
+	"net/http"
+	"time"
+)
 
 // dialects lists every emulated provider, each with fresh API data.
 func dialects() []dialect {
-	return []dialect{newGitHub(), newSlack(), newSalesforce()}
+	return []dialect{newGitHub(), newSlack(), newSalesforce(), newStripe()}
 }
 
 // dialect is one provider's manner of speaking. Whatever all providers have in
@@ -18,6 +21,13 @@ type dialect interface {
 	refuse(c *call, why refusal) reply
 }
 
+// keyed is a dialect at which people make credentials themselves, on a settings
+// page. It runs under the provider's lock and returns what they would paste into
+// the fields of a connector's form.
+type keyed interface {
+	credential(p *provider, who Person) (map[string]string, error)
+}
+
 // traits is what differs between providers and fits in data.
 type traits struct {
 	name  string // path prefix and name in the admin API
@@ -26,8 +36,10 @@ type traits struct {
 	people []Person
 	// defaults are the lifetimes and rotation before anyone changes settings.
 	defaults Settings
-	// authorizePath is where the page is, below the prefix.
+	// authorizePath is where the page is, below the prefix; empty: there is none.
 	authorizePath string
+	// present finds the credential of an API call where it is no bearer.
+	present func(r *http.Request) string
 	// denied is the error_description sent with access_denied; may be empty.
 	denied string
 	// series are the token sets of one authorisation, by authorize parameter.

@@ -37,8 +37,10 @@ func newProvider(s *Server, d dialect) *provider {
 	}
 	p.set = p.tr.defaults
 	p.count.byPerson = map[string]*Counters{}
-	p.mount(route{"GET " + p.tr.authorizePath, KindAuthorize, (*call).showPage})
-	p.mount(route{"POST " + p.tr.authorizePath, KindAuthorize, (*call).decide})
+	if p.tr.authorizePath != "" {
+		p.mount(route{"GET " + p.tr.authorizePath, KindAuthorize, (*call).showPage})
+		p.mount(route{"POST " + p.tr.authorizePath, KindAuthorize, (*call).decide})
+	}
 	for _, rt := range d.routes() {
 		p.mount(rt)
 	}

@@ -67,6 +67,9 @@ func (c *call) presented() string {
 			}
 		}
 	}
+	if c.p.tr.present != nil {
+		return c.p.tr.present(c.r)
+	}
 	scheme, value, _ := strings.Cut(c.r.Header.Get("Authorization"), " ")
 	if strings.EqualFold(scheme, "bearer") || strings.EqualFold(scheme, "token") {
 		return strings.TrimSpace(value)

@@ -147,6 +147,7 @@ func (s *Stack) extra() (map[string]string, error) {
 		"github":     {"web": s.EmulatorURL + "/github", "api": s.EmulatorURL + "/github/api"},
 		"slack":      {"web": s.EmulatorURL + "/slack"},
 		"salesforce": {"login": s.EmulatorURL + "/salesforce", "instance": s.EmulatorURL + "/salesforce/instances"},
+		"stripe":     {"api": s.EmulatorURL + "/stripe"},
 	}
 	for connector := range hosts {
 		if s.realClient(connector) != "" { // the real provider then

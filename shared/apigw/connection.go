@@ -42,8 +42,11 @@ type Revocation struct {
 func NewConnection(c connection.Connection) Connection {
 	out := Connection{ID: string(c.ID), Tenant: string(c.Tenant), Principal: string(c.Principal), Connector: c.Connector, Status: c.Status, Reason: c.Reason,
 		Account: c.Account, Scopes: c.Scopes, GrantID: string(c.Grant), Client: "tenant", CreatedAt: c.Created.UTC(), UpdatedAt: c.Updated.UTC()}
-	if c.ClientOwner == tenant.Deployment {
+	switch c.ClientOwner {
+	case tenant.Deployment:
 		out.Client = "deployment"
+	case "":
+		out.Client = "none"
 	}
 	if out.Scopes == nil {
 		out.Scopes = []string{}

@@ -98,6 +98,8 @@ func connectRoutes() []Route {
 		{put, "/v1/tenants/{tenant}/connectors/{connector}/client", Callback, Key, "clients:write"},
 		{get, "/v1/tenants/{tenant}/connectors/{connector}/client", Callback, Key, "clients:read"},
 		{del, "/v1/tenants/{tenant}/connectors/{connector}/client", Callback, Key, "clients:write"},
+		// Beside the other routes of connections, but answered by the function that may seal what a connection starts from.
+		{post, "/v1/tenants/{tenant}/connections", Callback, Key, "connections:write"},
 		{post, "/v1/connect-links", Callback, Key, "connections:write"},
 		{get, "/v1/connect-links/{link}", Callback, Key, "connections:read"},
 		{post, "/v1/connect-links/{link}/confirm", Callback, Key, "connections:write"},

@@ -26,12 +26,7 @@ func checkManifest(s *source, m *manifest) {
 	if !strings.HasPrefix(m.DocsURL, "https://") {
 		s.add("docs_url", "want an https address of the provider's documentation")
 	}
-	oneOf(s, "auth.mode", m.Auth.Mode, "oauth2")
-	oneOf(s, "auth.client_auth", string(m.Auth.ClientAuth), "client_secret_basic", "client_secret_post", "none")
-	oneOf(s, "auth.pkce", string(m.Auth.PKCE), "required", "use", "never")
-	if m.Auth.ClientAuth == ClientAuthNone && m.Auth.PKCE == PKCENever {
-		s.add("auth.pkce", "a client without secret must use PKCE")
-	}
+	checkKind(s, m)
 	checkAuthorize(s, m)
 	checkLifetime(s, m)
 	checkScopes(s, m)
@@ -74,6 +69,11 @@ func checkLifetime(s *source, m *manifest) {
 	if (e.Mode == ExpiryIntrospect) != (m.Introspect != nil) {
 		s.add("expires.mode", "introspect and the introspect request need each other")
 	}
+	if e.Mode == ExpiryField {
+		oneOf(s, "expires.format", e.Format, expiryFormats...)
+	} else if e.Format != "" {
+		s.add("expires.format", "is for mode field")
+	}
 	oneOf(s, "rotation.class", string(r.Class), "none", "static", "grace", "strict")
 	if (r.Class == RotationGrace) != (r.GraceSeconds > 0) {
 		s.add("rotation.grace_seconds", "class grace needs it, the others do not have it")
@@ -112,6 +112,13 @@ func unknownScopes(s *source, field string, m *manifest, list []string) {
 }
 
 func checkToken(s *source, m *manifest) {
+	oneOf(s, "token.format", m.Token.Format, formatForm, formatJSON)
+	for name := range m.Token.Params {
+		if slices.Contains([]string{"grant_type", "code", "redirect_uri", "code_verifier", "refresh_token", "client_id", "client_secret", "assertion", "scope",
+			"client_assertion", "client_assertion_type"}, name) {
+			s.add("token.params."+name, "is set by the grant and cannot be a constant")
+		}
+	}
 	checkHeaders(s, "token.headers", m.Token.Headers)
 	checkConditions(s, "token.success", m.Token.Success)
 	for _, p := range m.Token.Roots {
@@ -125,8 +132,8 @@ func checkToken(s *source, m *manifest) {
 		checkPath(s, "token.map."+field, p, false)
 	}
 	for name, p := range m.Token.Capture {
-		if !plainName.MatchString(name) {
-			s.add("token.capture", "%q: want a-z, 0-9 and '_'", name)
+		if _, clash := m.field(name); clash || !plainName.MatchString(name) {
+			s.add("token.capture", "%q: want a-z, 0-9 and '_', and no name of a field", name)
 		}
 		checkPath(s, "token.capture."+name, p, false)
 	}
@@ -140,14 +147,29 @@ func checkPath(s *source, field, p string, empty bool) {
 
 func checkAPI(s *source, m *manifest) {
 	checkHeaders(s, "api.headers", m.API.Headers)
-	checkHeaders(s, "api.auth.header", map[string]string{m.API.Auth.Header: m.API.Auth.Format})
-	if strings.Count(m.API.Auth.Format, "{token}") != 1 {
-		s.add("api.auth.format", "%q must hold {token} once", m.API.Auth.Format)
-	}
+	checkAPIAuth(s, m)
 	checkConditions(s, "api.success", m.API.Success)
 	if r := m.API.RateReset; r != nil {
 		checkHeaders(s, "api.rate_limit_reset.header", map[string]string{r.Header: ""})
 		oneOf(s, "api.rate_limit_reset.unit", r.Unit, unitSeconds, unitEpoch)
+	}
+}
+
+func checkAPIAuth(s *source, m *manifest) {
+	a, in := m.API.Auth, apiAuth(m)
+	if a.In != "" {
+		oneOf(s, "api.auth.in", a.In, inHeader, inQuery)
+	}
+	if (a.In == inQuery) != (a.Param != "") || in.Query && a.Header != "" {
+		s.add("api.auth.param", "in: query and param need each other, and exclude header")
+	}
+	if !in.Query {
+		checkHeaders(s, "api.auth.header", map[string]string{in.Name: in.Format})
+	} else if !inputName.MatchString(a.Param) {
+		s.add("api.auth.param", "%q: want letters, digits and '_'", a.Param)
+	}
+	if strings.Count(in.Format, "{token}") != 1 {
+		s.add("api.auth.format", "%q must hold {token} once", in.Format)
 	}
 }
 
@@ -173,6 +195,9 @@ func checkIdentity(s *source, m *manifest) {
 	}
 	if r := m.Identity.Request; r != nil {
 		oneOf(s, "identity.request.method", r.Method, http.MethodGet, http.MethodPost)
+		if r.Body != nil && r.Method != http.MethodPost {
+			s.add("identity.request.body", "a GET has no body")
+		}
 	} else if len(m.Identity.Map) > 0 {
 		s.add("identity.map", "needs identity.request")
 	}
@@ -185,8 +210,8 @@ func checkIdentity(s *source, m *manifest) {
 	}
 	for name, captured := range m.Identity.Capture {
 		oneOf(s, "identity.capture", name, identityFields...)
-		if _, ok := m.Token.Capture[captured]; !ok {
-			s.add("identity.capture."+name, "%q is not in token.capture", captured)
+		if _, ok := m.Token.Capture[captured]; !ok && !m.public()[captured] {
+			s.add("identity.capture."+name, "%q is not in token.capture, and no field that is not secret", captured)
 		}
 	}
 }

@@ -8,7 +8,9 @@ import (
 // checkErrors checks both error dialects.
 func checkErrors(s *source, m *manifest) {
 	t, a := m.Errors.Token, m.Errors.API
-	oneOf(s, "errors.token.dialect", t.Dialect, dialectRFC6749, dialectCustom)
+	if m.Auth.Mode.asks() {
+		oneOf(s, "errors.token.dialect", t.Dialect, dialectRFC6749, dialectCustom)
+	}
 	if t.Dialect == dialectCustom && t.Code == "" {
 		s.add("errors.token.code", "dialect custom needs the path of the error code")
 	}

@@ -2,9 +2,12 @@ package catalog
 
 import (
 	"io/fs"
+	"maps"
 	"net/http"
 	"net/url"
 	"sync"
+
+	"behalf.dev/behalf/shared/fault"
 )
 
 // Connector is one provider. It does not change after Load and is safe for concurrent use.
@@ -12,6 +15,10 @@ type Connector struct {
 	ID, Name, Description, DocsURL string
 	// Issuer is what the provider sends as "iss" with every authorization response (RFC 9207); empty when it promises none.
 	Issuer string
+
+	// Mode is the kind of credential. Fields are what a connection is asked for beside consent, in order.
+	Mode   AuthMode
+	Fields []Field
 
 	// ClientAuth and PKCE are stated by the manifest and never probed: a probe sends a one-time code twice.
 	ClientAuth ClientAuth
@@ -39,6 +46,8 @@ const (
 	ClientAuthBasic ClientAuth = "client_secret_basic"
 	ClientAuthPost  ClientAuth = "client_secret_post"
 	ClientAuthNone  ClientAuth = "none"
+	// ClientAuthPrivateKey is an assertion signed with the client's key (RFC 7523, section 2.2).
+	ClientAuthPrivateKey ClientAuth = "private_key_jwt"
 )
 
 // PKCE says whether to send a code challenge (RFC 7636, S256).
@@ -82,7 +91,21 @@ type Expiry struct {
 	Mode ExpiryMode
 	// Seconds is the declared lifetime: of mode fixed, and of mode introspect until the introspection answered.
 	Seconds int
+	// Format is how mode field tells it: ExpiresSeconds from now, or another of the formats.
+	Format string
 }
+
+// The formats of an expiry field: seconds or milliseconds from now; a point in time as seconds or milliseconds since 1970, or
+// as RFC 3339.
+const (
+	ExpiresSeconds     = "seconds"
+	ExpiresMillis      = "milliseconds"
+	ExpiresEpoch       = "epoch_seconds"
+	ExpiresEpochMillis = "epoch_milliseconds"
+	ExpiresRFC3339     = "rfc3339"
+)
+
+var expiryFormats = []string{ExpiresSeconds, ExpiresMillis, ExpiresEpoch, ExpiresEpochMillis, ExpiresRFC3339}
 
 // ExpiryMode names where the lifetime comes from.
 type ExpiryMode string
@@ -99,10 +122,14 @@ const (
 
 // AuthHeader is how a credential is put into a request.
 type AuthHeader struct {
-	// Name of the header, "Authorization" unless the provider differs.
+	// Name of the header, "Authorization" unless the provider differs; or of the query parameter.
 	Name string
 	// Format holds {token}, as in "Bearer {token}".
 	Format string
+	// Query puts it into the query instead of a header: the request's URL is a secret then.
+	Query bool
+	// Base64 encodes it first (RFC 7617).
+	Base64 bool
 }
 
 // AuthorizeRequest is what the connect page knows when it sends a browser to the provider.
@@ -124,6 +151,9 @@ func (c *Connector) AuthorizeURL(meta map[string]string, r AuthorizeRequest) (st
 	if err != nil {
 		return "", err
 	}
+	if c.Mode != ModeOAuth2 {
+		return "", fault.New(fault.Internal, "connector %s has no consent page", c.ID)
+	}
 	q := url.Values{"response_type": {"code"}, "client_id": {r.ClientID}, "redirect_uri": {r.RedirectURI}, "state": {r.State}}
 	for k, v := range c.m.Authorize.Params {
 		q.Set(k, v)
@@ -144,7 +174,7 @@ func (c *Connector) AuthorizeURL(meta map[string]string, r AuthorizeRequest) (st
 
 // TokenURL is the token endpoint, for the code exchange and for refreshes.
 func (c *Connector) TokenURL(meta map[string]string) (string, error) {
-	u, err := c.url("token", meta, nil)
+	u, err := c.url("token", meta, meta)
 	if err != nil {
 		return "", err
 	}
@@ -156,6 +186,12 @@ func (c *Connector) TokenURL(meta map[string]string) (string, error) {
 func (c *Connector) TokenHeader() http.Header {
 	return headers(map[string]string{"Accept": "application/json"}, c.m.Token.Headers)
 }
+
+// TokenParams are constants in the body of every token request, beside those of the grant.
+func (c *Connector) TokenParams() map[string]string { return maps.Clone(c.m.Token.Params) }
+
+// TokenJSON reports that the token endpoint wants JSON bodies instead of forms.
+func (c *Connector) TokenJSON() bool { return c.m.Token.Format == formatJSON }
 
 // ProxyURL is the address of an API call that no tool covers: path below the connector's API base. It returns
 // fault.InvalidInput for a path that could leave the base.

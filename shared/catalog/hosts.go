@@ -20,6 +20,7 @@ type Hosts map[string]map[string]string
 type host struct {
 	connector, name string
 	base            *url.URL // fixed
+	params          *hostParams
 	capture         string   // name of the connection metadata that holds the base URL
 	allow           []string // patterns for a captured host
 	under           *url.URL // override of a captured host: values lie below it
@@ -31,6 +32,9 @@ func (h host) resolve(meta map[string]string) (*url.URL, error) {
 	if h.base != nil {
 		u := *h.base
 		return &u, nil
+	}
+	if h.params != nil {
+		return h.params.resolve(h.connector, meta)
 	}
 	value := meta[h.capture]
 	if value == "" {
@@ -126,7 +130,9 @@ func buildHosts(s *source, m manifest, over map[string]string) map[string]host {
 	for name, spec := range m.Hosts {
 		field := "hosts." + name
 		h := host{connector: m.ID, name: name, capture: spec.Capture, allow: spec.Allow}
-		if spec.Capture == "" {
+		if spec.Params != nil || strings.Contains(spec.URL, "{") {
+			h.params = buildHostParams(s, field, m, spec)
+		} else if spec.Capture == "" {
 			u, err := baseURL(spec.URL, false)
 			if err != nil {
 				s.add(field, "%v", err)
@@ -137,6 +143,9 @@ func buildHosts(s *source, m manifest, over map[string]string) map[string]host {
 		}
 		if spec.Capture != "" && len(spec.Allow) == 0 {
 			s.add(field, "a captured host needs an allow list")
+		}
+		if spec.Capture != "" && (spec.URL != "" || spec.Params != nil) || spec.Capture == "" && len(spec.Allow) > 0 {
+			s.add(field, "url with params, or capture with allow, not both")
 		}
 		for _, p := range spec.Allow {
 			if !allowGlob.MatchString(p) {
@@ -157,6 +166,11 @@ func buildHosts(s *source, m manifest, over map[string]string) map[string]host {
 }
 
 func override(s *source, field string, h host, value string) host {
+	if h.params != nil && strings.Contains(value, "{") {
+		h.params = h.params.at(s, field, value)
+		return h
+	}
+	h.params = nil
 	u, err := baseURL(value, true)
 	switch {
 	case err != nil:

@@ -17,8 +17,16 @@ func (c *Connector) IdentityRequest(meta map[string]string) (Request, bool, erro
 	if err != nil {
 		return Request{}, false, err
 	}
-	return Request{Method: c.m.Identity.Request.Method, URL: u, Header: c.APIHeader(), Auth: c.APIAuth}, true, nil
+	r := Request{Method: c.m.Identity.Request.Method, URL: u, Header: c.APIHeader(), Auth: c.APIAuth}
+	if body := c.m.Identity.Request.Body; body != nil {
+		r.ContentType = "application/json"
+		r.Body, err = encodeJSON(body)
+	}
+	return r, true, err
 }
+
+// HasIdentity reports that an access token alone tells whose it is.
+func (c *Connector) HasIdentity() bool { return c.m.Identity != nil && c.m.Identity.Request != nil }
 
 // ParseIdentity reads the answer to IdentityRequest (nil when there was none) and the captured metadata. The answer wins.
 // It returns fault.ProviderError when no account id is found: without one a reconnect cannot be told from a swap.

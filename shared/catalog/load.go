@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -23,12 +24,12 @@ func loadConnector(fsys fs.FS, folder string, over map[string]string) (*Connecto
 	complete(&m)
 	checkManifest(s, &m)
 	c := &Connector{
-		ID: m.ID, Name: m.Name, Description: m.Description, DocsURL: m.DocsURL, Issuer: m.Authorize.Issuer,
+		ID: m.ID, Name: m.Name, Description: m.Description, DocsURL: m.DocsURL, Issuer: m.Authorize.Issuer, Mode: m.Auth.Mode, Fields: buildFields(m.Fields),
 		ClientAuth: m.Auth.ClientAuth, PKCE: m.Auth.PKCE,
 		Scopes: Scopes{Param: m.Scopes.Param, Separator: m.Scopes.Separator, Required: m.Scopes.Required, Default: m.Scopes.Default,
 			Known: m.Scopes.Known, responseSeparator: m.Scopes.ResponseSeparator},
 		Rotation: Rotation(m.Rotation), Expiry: Expiry(m.Expires),
-		APIAuth: AuthHeader{Name: m.API.Auth.Header, Format: m.API.Auth.Format},
+		APIAuth: apiAuth(&m),
 		m:       m, hosts: buildHosts(s, m, over), fsys: fsys,
 	}
 	c.urls = buildURLs(s, m)
@@ -38,8 +39,10 @@ func loadConnector(fsys fs.FS, folder string, over map[string]string) (*Connecto
 	return c, nil
 }
 
-// complete fills in what RFC 6749 and 6750 define; everything that varies without a standard must be stated.
+// complete fills in what RFC 6749 and 6750 define, and what follows from the mode; everything that varies without a
+// standard must be stated.
 func complete(m *manifest) {
+	completeKind(m)
 	m.Scopes.Param = cmp.Or(m.Scopes.Param, "scope")
 	m.Scopes.Separator = cmp.Or(m.Scopes.Separator, " ")
 	m.Scopes.ResponseSeparator = cmp.Or(m.Scopes.ResponseSeparator, m.Scopes.Separator)
@@ -56,8 +59,59 @@ func complete(m *manifest) {
 		m.Errors.Token.Code = cmp.Or(m.Errors.Token.Code, "error")
 		m.Errors.Token.Message = cmp.Or(m.Errors.Token.Message, "error_description")
 	}
-	m.API.Auth.Header = cmp.Or(m.API.Auth.Header, "Authorization")
-	m.API.Auth.Format = cmp.Or(m.API.Auth.Format, "Bearer {token}")
+}
+
+// apiAuth is api.auth with what RFC 6750 and 7617 define.
+func apiAuth(m *manifest) AuthHeader {
+	a, c := m.API.Auth, m.Credential
+	out := AuthHeader{Name: cmp.Or(a.Header, "Authorization"), Format: cmp.Or(a.Format, "Bearer {token}"), Base64: c != nil && c.Encode == encodeBase64}
+	if a.Format == "" && m.Auth.Mode == ModeBasic {
+		out.Format = "Basic {token}"
+	}
+	if a.In == inQuery {
+		out.Query, out.Name, out.Format = true, a.Param, cmp.Or(a.Format, "{token}")
+	}
+	return out
+}
+
+const (
+	inHeader     = "header"
+	inQuery      = "query"
+	encodeBase64 = "base64"
+)
+
+// completeKind states what a mode leaves no choice about.
+func completeKind(m *manifest) {
+	for i := range m.Fields {
+		f := &m.Fields[i]
+		f.Kind = cmp.Or(f.Kind, FieldText)
+		if f.MaxLength == 0 {
+			f.MaxLength = map[FieldKind]int{FieldText: 512, FieldPEM: maxField, FieldJSON: maxField}[f.Kind]
+		}
+	}
+	mode := m.Auth.Mode
+	if mode == ModeJWT && m.Assertion != nil && m.Expires == (expiresSpec{}) {
+		m.Expires = expiresSpec{Mode: ExpiryFixed, Seconds: m.Assertion.TTLSeconds}
+	}
+	if mode.Static() && m.Expires == (expiresSpec{}) {
+		m.Expires.Mode = ExpiryNever
+	}
+	if m.Rotation == (rotationSpec{}) && mode.Static() {
+		m.Rotation.Class = RotationNone
+	}
+	if m.Rotation == (rotationSpec{}) && mode.Mints() {
+		m.Rotation.Class = RotationStatic
+	}
+	if mode != ModeOAuth2 && m.Auth.PKCE == "" {
+		m.Auth.PKCE = PKCENever
+	}
+	if mode != ModeOAuth2 && mode != ModeClientCredentials && m.Auth.ClientAuth == "" {
+		m.Auth.ClientAuth = ClientAuthNone
+	}
+	if m.Expires.Mode == ExpiryField {
+		m.Expires.Format = cmp.Or(m.Expires.Format, ExpiresSeconds)
+	}
+	m.Token.Format = cmp.Or(m.Token.Format, formatForm)
 }
 
 // buildURLs parses the manifest's addresses. Only calls about a token may use {client_id}.
@@ -72,8 +126,13 @@ func buildURLs(s *source, m manifest) map[string]template {
 		checkTemplate(s, field, t, m.Hosts, vars)
 		urls[name] = t
 	}
-	add("authorize", "authorize.url", m.Authorize.URL)
-	add("token", "token.url", m.Token.URL)
+	public := slices.Collect(maps.Keys(m.public()))
+	if m.Auth.Mode == ModeOAuth2 {
+		add("authorize", "authorize.url", m.Authorize.URL)
+	}
+	if m.Auth.Mode.asks() {
+		add("token", "token.url", m.Token.URL, public...)
+	}
 	add("api", "api.base", m.API.Base)
 	if m.Identity != nil && m.Identity.Request != nil {
 		add("identity", "identity.request.url", m.Identity.Request.URL)

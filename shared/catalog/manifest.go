@@ -12,7 +12,10 @@ type manifest struct {
 	Description string              `yaml:"description"`
 	DocsURL     string              `yaml:"docs_url"`
 	Hosts       map[string]hostSpec `yaml:"hosts"`
+	Fields      []fieldSpec         `yaml:"fields"`
 	Auth        authSpec            `yaml:"auth"`
+	Credential  *credentialSpec     `yaml:"credential"`
+	Assertion   *assertionSpec      `yaml:"assertion"`
 	Authorize   authorizeSpec       `yaml:"authorize"`
 	Token       tokenSpec           `yaml:"token"`
 	Scopes      scopesSpec          `yaml:"scopes"`
@@ -25,14 +28,16 @@ type manifest struct {
 	Revoke      *revokeSpec         `yaml:"revoke"`
 }
 
-// hostSpec is a fixed base URL, or a value captured from the token response with the hosts it may name.
+// hostSpec is a fixed base URL; or one with parameters, fields of the connection that stand in it; or a value captured
+// from the token response with the hosts it may name.
 type hostSpec struct {
-	URL     string   `yaml:"-"`
-	Capture string   `yaml:"capture"`
-	Allow   []string `yaml:"allow"`
+	URL     string            `yaml:"url"`
+	Params  map[string]string `yaml:"params"`
+	Capture string            `yaml:"capture"`
+	Allow   []string          `yaml:"allow"`
 }
 
-// UnmarshalYAML accepts a string (a fixed host) or the captured form.
+// UnmarshalYAML accepts a string (a fixed host) or one of the other forms.
 func (h *hostSpec) UnmarshalYAML(decode func(any) error) error {
 	if decode(&h.URL) == nil {
 		return nil
@@ -43,9 +48,12 @@ func (h *hostSpec) UnmarshalYAML(decode func(any) error) error {
 }
 
 type authSpec struct {
-	Mode       string     `yaml:"mode"`
+	Mode       AuthMode   `yaml:"mode"`
 	ClientAuth ClientAuth `yaml:"client_auth"`
 	PKCE       PKCE       `yaml:"pkce"`
+	// ClientID and ClientSecret are templates over the fields, where each connection brings its own client.
+	ClientID     string `yaml:"client_id"`
+	ClientSecret string `yaml:"client_secret"`
 }
 
 type authorizeSpec struct {
@@ -57,6 +65,8 @@ type authorizeSpec struct {
 type tokenSpec struct {
 	URL     string            `yaml:"url"`
 	Headers map[string]string `yaml:"headers"`
+	Format  string            `yaml:"format"`
+	Params  map[string]string `yaml:"params"`
 	Success []condition       `yaml:"success"`
 	Roots   []string          `yaml:"roots"`
 	Map     tokenMap          `yaml:"map"`
@@ -84,6 +94,8 @@ type scopesSpec struct {
 type expiresSpec struct {
 	Mode    ExpiryMode `yaml:"mode"`
 	Seconds int        `yaml:"seconds"`
+	// Format of the field, for mode field.
+	Format string `yaml:"format"`
 }
 
 type rotationSpec struct {
@@ -103,7 +115,9 @@ type apiSpec struct {
 }
 
 type apiAuthSpec struct {
+	In     string `yaml:"in"`
 	Header string `yaml:"header"`
+	Param  string `yaml:"param"`
 	Format string `yaml:"format"`
 }
 
@@ -131,8 +145,9 @@ type identitySpec struct {
 }
 
 type identityRequestSpec struct {
-	Method string `yaml:"method"`
-	URL    string `yaml:"url"`
+	Method string         `yaml:"method"`
+	URL    string         `yaml:"url"`
+	Body   map[string]any `yaml:"body"`
 }
 
 type tokenCallSpec struct {

@@ -95,12 +95,37 @@ func (c *Connector) tokenRoot(raw map[string]any) (root any, access string) {
 func (c *Connector) expiresAt(root any, now time.Time) time.Time {
 	switch c.Expiry.Mode {
 	case ExpiryField:
-		return after(now, root, c.m.Token.Map.ExpiresIn)
+		return expiryAt(now, root, c.m.Token.Map.ExpiresIn, c.Expiry.Format)
 	case ExpiryFixed, ExpiryIntrospect:
 		return now.Add(time.Duration(c.Expiry.Seconds) * time.Second)
 	default:
 		return time.Time{}
 	}
+}
+
+// expiryAt reads the lifetime at path in its format; zero when it is absent or nonsense.
+func expiryAt(now time.Time, root any, path, format string) time.Time {
+	if format == ExpiresSeconds || format == "" {
+		return after(now, root, path)
+	}
+	s, _ := lookupText(root, path)
+	var at time.Time
+	if format == ExpiresRFC3339 {
+		at, _ = time.Parse(time.RFC3339, s)
+	} else if n, err := strconv.ParseInt(s, 10, 64); err == nil && n > 0 && n < 1<<53 {
+		switch format {
+		case ExpiresMillis:
+			at = now.Add(time.Duration(min(n, maxLifetime*1000)) * time.Millisecond)
+		case ExpiresEpoch:
+			at = time.Unix(n, 0)
+		case ExpiresEpochMillis:
+			at = time.UnixMilli(n)
+		}
+	}
+	if at.IsZero() || at.Sub(now) > maxLifetime*time.Second {
+		return time.Time{}
+	}
+	return at.UTC()
 }
 
 // after is now plus the seconds at path; zero when they are absent or nonsense.
@@ -119,7 +144,7 @@ func after(now time.Time, root any, path string) time.Time {
 // checkCapturedHosts refuses a bad host when it arrives, before it is stored; resolve checks again at each use.
 func (c *Connector) checkCapturedHosts(meta map[string]string) error {
 	for _, h := range c.hosts {
-		if h.base != nil || meta[h.capture] == "" {
+		if h.capture == "" || meta[h.capture] == "" {
 			continue
 		}
 		if _, err := h.resolve(meta); err != nil {

@@ -3,6 +3,7 @@ package catalog
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -119,7 +120,7 @@ func (s TokenCall) HTTP(ctx context.Context, auth AuthHeader, secret, bearer, to
 	case CallAuthClientBasic: // both parts form-encoded, RFC 6749 section 2.3.1
 		req.SetBasicAuth(url.QueryEscape(s.clientID), url.QueryEscape(string(secret)))
 	case CallAuthBearer:
-		req.Header.Set(auth.Name, auth.Value(bearer))
+		auth.Put(req, bearer)
 	}
 	return req, nil
 }
@@ -139,9 +140,34 @@ func (s TokenCall) body(fields url.Values) (body []byte, contentType string, err
 	return nil, "", nil
 }
 
-// Value is the header's value for a token.
+// Value is what stands in the header or query for a token.
 func (a AuthHeader) Value(token []byte) string {
-	return strings.Replace(a.Format, "{token}", string(token), 1)
+	t := string(token)
+	if a.Base64 {
+		t = base64.StdEncoding.EncodeToString(token)
+	}
+	return strings.Replace(a.Format, "{token}", t, 1)
+}
+
+// Put writes a token into a request.
+func (a AuthHeader) Put(r *http.Request, token []byte) {
+	if !a.Query {
+		r.Header.Set(a.Name, a.Value(token))
+		return
+	}
+	q := r.URL.Query()
+	q.Set(a.Name, a.Value(token))
+	r.URL.RawQuery = q.Encode()
+}
+
+// Parts are the secrets in a token, each of which must not come back in an answer: the token, and the password of a user
+// and password.
+func (a AuthHeader) Parts(token []byte) [][]byte {
+	_, password, pair := bytes.Cut(token, []byte(":"))
+	if !a.Base64 || !pair {
+		return [][]byte{token}
+	}
+	return [][]byte{token, password}
 }
 
 // ParseRevoke judges the answer to a revocation. ok is true when the credential is dead now, also when it was already;

@@ -40,6 +40,16 @@ type Tokens struct {
 	Facts   TokenFacts
 }
 
+// Redemption is what an authorization code is redeemed with.
+type Redemption struct {
+	Code secret.Text
+	// Verifier is zero where PKCE is not used.
+	Verifier    secret.Text
+	RedirectURI string
+	// Metadata holds the parameters of the token endpoint's host, if it has any.
+	Metadata map[string]string
+}
+
 // marginFloor is the least time before expiry at which a refresh is due, for tokens that live long enough.
 const marginFloor = 5 * time.Minute
 

@@ -14,6 +14,8 @@ type Client struct {
 	Connector string
 	ID        string
 	Secret    secret.Text
+	// PrivateKey is PEM, for clients that sign instead of sending a secret; zero otherwise.
+	PrivateKey secret.Text
 }
 
 // StoredClient is an OAuth client as it is stored: the secret is sealed.
@@ -22,6 +24,10 @@ type StoredClient struct {
 	Connector string
 	ID        string
 	Sealed    []byte
+	// SealedKey is the private key, nil when there is none.
+	SealedKey []byte
+	// Params are fixed for all connections that are made with the client ("subdomain").
+	Params map[string]string
 	// Revision counts replacements; the sealed secret is bound to it.
 	Revision uint64
 	Updated  time.Time

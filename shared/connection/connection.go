@@ -81,7 +81,8 @@ type Connection struct {
 	Metadata map[string]string
 	// Grant is the authorisation in force.
 	Grant GrantID
-	// ClientOwner is the tenant whose OAuth client was used: the tenant itself or tenant.Deployment.
+	// ClientOwner is the tenant whose OAuth client was used: the tenant itself or tenant.Deployment; empty when the
+	// credential is the account's own and no client stands between.
 	ClientOwner tenant.ID
 	// ExpiresAt is when the access token dies; zero means the provider did not say.
 	ExpiresAt time.Time
@@ -167,7 +168,7 @@ type Revocation struct {
 type Grant struct {
 	ID         GrantID
 	Connection ID
-	// ConfirmedBy is how we know who consented ("saas_confirm").
+	// ConfirmedBy is how we know who consented ("saas_confirm", "import").
 	ConfirmedBy string
 	// Link is the connect link that led here.
 	Link            string

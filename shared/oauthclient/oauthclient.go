@@ -54,15 +54,34 @@ func Binding(c connection.StoredClient) connection.Binding {
 	return binding(c.Owner, c.Connector, c.Revision)
 }
 
+// keyBinding is binding for the private key beside the secret.
+func keyBinding(owner tenant.ID, connector string, revision uint64) connection.Binding {
+	b := binding(owner, connector, revision)
+	b.Record = "client-key:" + connector
+	return b
+}
+
+// Registration is a client to keep. Secret or PrivateKey may be zero.
+type Registration struct {
+	ID                 string
+	Secret, PrivateKey secret.Text
+	Params             map[string]string
+}
+
 // Put stores a client, replacing the one before.
-func (r *Registry) Put(ctx context.Context, owner tenant.ID, connector, id string, s secret.Text) (connection.StoredClient, error) {
+func (r *Registry) Put(ctx context.Context, owner tenant.ID, connector string, in Registration) (connection.StoredClient, error) {
 	old, err := r.store.StoredClient(ctx, owner, connector)
 	if err != nil && !fault.Is(err, fault.NotFound) {
 		return old, err
 	}
-	c := connection.StoredClient{Owner: owner, Connector: connector, ID: id, Revision: old.Revision + 1, Updated: r.now()}
-	if !s.IsZero() {
-		if c.Sealed, err = r.sealer.Seal(ctx, binding(owner, connector, c.Revision), s); err != nil {
+	c := connection.StoredClient{Owner: owner, Connector: connector, ID: in.ID, Params: in.Params, Revision: old.Revision + 1, Updated: r.now()}
+	if !in.Secret.IsZero() {
+		if c.Sealed, err = r.sealer.Seal(ctx, binding(owner, connector, c.Revision), in.Secret); err != nil {
+			return c, err
+		}
+	}
+	if !in.PrivateKey.IsZero() {
+		if c.SealedKey, err = r.sealer.Seal(ctx, keyBinding(owner, connector, c.Revision), in.PrivateKey); err != nil {
 			return c, err
 		}
 	}
@@ -91,15 +110,24 @@ func (r *Registry) Owner(ctx context.Context, t tenant.ID, connector string) (co
 	return connection.StoredClient{}, fault.New(fault.Conflict, "no OAuth client is registered for %s; register one with PUT /v1/connectors/%s/client", connector, connector).With("connector", connector)
 }
 
-// Client returns a client with its secret; fault.NotFound when it was removed.
+// Client returns a client with its secret; fault.NotFound when it was removed. Without an owner there is no client, and
+// none is needed.
 func (r *Registry) Client(ctx context.Context, owner tenant.ID, connector string) (connection.Client, error) {
+	if owner == "" {
+		return connection.Client{Connector: connector}, nil
+	}
 	c, err := r.store.StoredClient(ctx, owner, connector)
 	if err != nil {
 		return connection.Client{}, err
 	}
 	out := connection.Client{Owner: owner, Connector: connector, ID: c.ID}
 	if c.Sealed != nil {
-		out.Secret, err = r.sealer.Open(ctx, binding(owner, connector, c.Revision), c.Sealed)
+		if out.Secret, err = r.sealer.Open(ctx, binding(owner, connector, c.Revision), c.Sealed); err != nil {
+			return out, err
+		}
+	}
+	if c.SealedKey != nil {
+		out.PrivateKey, err = r.sealer.Open(ctx, keyBinding(owner, connector, c.Revision), c.SealedKey)
 	}
 	return out, err
 }

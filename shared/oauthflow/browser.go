@@ -3,6 +3,7 @@ package oauthflow
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/url"
 	"time"
 
@@ -22,6 +23,9 @@ type Page struct {
 	Link      Link
 	Connector *catalog.Connector
 }
+
+// Asked are the fields that the person has to fill in.
+func (p Page) Asked() []catalog.Field { return p.Connector.Asked(p.Link.Params) }
 
 // Show reads the link behind a public token. Showing uses nothing up: mail scanners and chat previews open links too.
 func (f *Flow) Show(ctx context.Context, token string) (Page, error) {
@@ -62,25 +66,29 @@ type Departure struct {
 }
 
 // Start uses the link up for every browser but this one: cookie is what this browser presented. Going back and starting
-// again in the same browser makes a new state; a second browser gets fault.Conflict.
+// again in the same browser makes a new state; a second browser gets fault.Conflict. A connector that asks for fields gets
+// them through Submit.
 func (f *Flow) Start(ctx context.Context, token, cookie string) (Departure, error) {
-	l, err := f.byToken(ctx, token)
+	p, err := f.Show(ctx, token)
 	if err != nil {
 		return Departure{}, err
 	}
-	if err := l.live(f.Now(), LinkOpen, LinkStarted); err != nil {
-		return Departure{}, err
+	if p.Connector.Mode != catalog.ModeOAuth2 || len(p.Asked()) > 0 {
+		return Departure{}, fault.New(fault.InvalidInput, "this page asks for more than a click; fill in its form")
 	}
+	return f.depart(ctx, p, cookie)
+}
+
+// depart sends the browser off, with what was typed in the link.
+func (f *Flow) depart(ctx context.Context, p Page, cookie string) (Departure, error) {
+	l, spec := p.Link, p.Connector
 	if l.Status == LinkStarted && !sameHash(l.CookieHash, cookie) {
 		return Departure{}, fault.New(fault.Conflict, "this link was opened in another browser; finish there, or ask for a new link").With("reason", "link_used")
 	}
 	if l.Status == LinkOpen {
 		cookie = f.NewSecret()
 	}
-	spec, err := f.Connector(l.Connector)
-	if err != nil {
-		return Departure{}, err
-	}
+	var err error
 	state, verifier := f.secretOf(l.Tenant), oauth2.GenerateVerifier()
 	l.Status, l.CookieHash, l.StateHash, l.Nonce = LinkStarted, digest(cookie), digest(state), f.NewSecret()
 	if l.Verifier, err = f.Sealer.Seal(ctx, parked(l, "verifier"), secret.FromString(verifier)); err != nil {
@@ -104,7 +112,7 @@ func (f *Flow) consentURL(spec *catalog.Connector, l Link, state, verifier strin
 	if spec.PKCE != catalog.PKCENever {
 		r.CodeChallenge = oauth2.S256ChallengeFromVerifier(verifier)
 	}
-	return spec.AuthorizeURL(nil, r)
+	return spec.AuthorizeURL(l.metadata(), r)
 }
 
 // parked binds what waits inside a link.
@@ -234,14 +242,45 @@ func used(err error) error {
 	return err
 }
 
-// unpark opens the code and the verifier of a link.
-func (f *Flow) unpark(ctx context.Context, l Link) (code, verifier secret.Text, err error) {
-	if code, err = f.Sealer.Open(ctx, parked(l, "code"), l.Code); err != nil {
-		return code, verifier, err
+// metadata is what the link knows about the account before it is connected.
+func (l Link) metadata() map[string]string {
+	out := maps.Clone(l.Typed)
+	if out == nil {
+		out = map[string]string{}
 	}
-	verifier, err = f.Sealer.Open(ctx, parked(l, "verifier"), l.Verifier)
-	return code, verifier, err
+	maps.Copy(out, l.Params)
+	return out
+}
+
+// unparked is what waited in a link: a code and its verifier, or a form.
+type unparked struct {
+	code, verifier secret.Text
+	seed           catalog.Seed
+}
+
+// unpark opens what waits in a link.
+func (f *Flow) unpark(ctx context.Context, l Link) (out unparked, err error) {
+	spec, err := f.Connector(l.Connector)
+	if err != nil {
+		return out, err
+	}
+	if spec.Mode != catalog.ModeOAuth2 {
+		form, err := f.Sealer.Open(ctx, parked(l, "form"), l.Code)
+		if err != nil {
+			return out, err
+		}
+		out.seed, err = catalog.ReadSeed(form.Reveal(reveal.Key{}))
+		return out, err
+	}
+	if out.code, err = f.Sealer.Open(ctx, parked(l, "code"), l.Code); err != nil {
+		return out, err
+	}
+	out.verifier, err = f.Sealer.Open(ctx, parked(l, "verifier"), l.Verifier)
+	return out, err
 }
 
 // CookieValue gives the bytes of a departure's cookie to the HTTP layer.
 func (d Departure) CookieValue() string { return string(d.Cookie.Reveal(reveal.Key{})) }
+
+// CookieValue gives the bytes of a form's cookie to the HTTP layer.
+func (s Sheet) CookieValue() string { return string(s.Cookie.Reveal(reveal.Key{})) }

@@ -3,13 +3,13 @@ package oauthflow
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
 	"behalf.dev/behalf/shared/audit"
 	"behalf.dev/behalf/shared/catalog"
 	"behalf.dev/behalf/shared/connection"
-	"behalf.dev/behalf/shared/egress"
 	"behalf.dev/behalf/shared/fault"
 	"behalf.dev/behalf/shared/secret"
 	"behalf.dev/behalf/shared/tenant"
@@ -40,7 +40,7 @@ func (f *Flow) Confirm(ctx context.Context, l Link, principal tenant.Principal, 
 	if suspended {
 		return connection.Connection{}, fault.New(fault.Revoked, "the directory suspended this principal; nothing was connected")
 	}
-	code, verifier, err := f.unpark(ctx, l)
+	parked, err := f.unpark(ctx, l)
 	if err != nil {
 		return connection.Connection{}, err
 	}
@@ -49,14 +49,23 @@ func (f *Flow) Confirm(ctx context.Context, l Link, principal tenant.Principal, 
 	if err != nil {
 		return connection.Connection{}, used(err)
 	}
-	c, err := f.redeem(ctx, done, code, verifier, by)
+	c, err := f.redeem(ctx, done, parked, by)
 	if err != nil {
-		if _, ferr := f.finish(ctx, done, LinkFailed, string(fault.From(err).Code)); ferr != nil {
+		if _, ferr := f.finish(ctx, done, LinkFailed, failure(err)); ferr != nil {
 			f.Log.ErrorContext(ctx, "link not ended", "error", ferr)
 		}
 		f.audit(ctx, l, audit.LinkRefused, audit.Record{Reason: "exchange_failed", Code: string(fault.From(err).Code), By: by})
 	}
 	return c, err
+}
+
+// failure is the reason that a failed link shows: ours where there is one, the fault's code otherwise.
+func failure(err error) string {
+	e := fault.From(err)
+	if reason := fmt.Sprint(e.Detail["reason"]); reason == "credential_rejected" || reason == "account_mismatch" {
+		return reason
+	}
+	return string(e.Code)
 }
 
 func (f *Flow) confirmable(l Link) error {
@@ -75,8 +84,8 @@ func (f *Flow) confirmable(l Link) error {
 	return nil
 }
 
-// redeem exchanges the code and puts the grant in force.
-func (f *Flow) redeem(ctx context.Context, l Link, code, verifier secret.Text, by string) (connection.Connection, error) {
+// redeem makes tokens of what was parked and puts the grant in force. Tokens that come to nothing are given back.
+func (f *Flow) redeem(ctx context.Context, l Link, parked unparked, by string) (connection.Connection, error) {
 	spec, err := f.Connector(l.Connector)
 	if err != nil {
 		return connection.Connection{}, err
@@ -85,59 +94,67 @@ func (f *Flow) redeem(ctx context.Context, l Link, code, verifier secret.Text, b
 	if err != nil {
 		return connection.Connection{}, err
 	}
+	res, err := f.obtain(ctx, l, spec, client, parked)
+	if err != nil {
+		return connection.Connection{}, err
+	}
+	a := activation{link: l, spec: spec, tokens: res, by: by, confirmedBy: "saas_confirm"}
+	if a.account, err = f.identify(ctx, spec, res); err == nil {
+		a.old, err = f.owned(ctx, l, spec, a.account)
+	}
+	if err != nil {
+		f.discard(ctx, l, spec, client, res)
+		return connection.Connection{}, err
+	}
+	return f.activate(ctx, a)
+}
+
+// obtain redeems a code, or proves a form.
+func (f *Flow) obtain(ctx context.Context, l Link, spec *catalog.Connector, client connection.Client, p unparked) (connection.Tokens, error) {
+	if spec.Mode != catalog.ModeOAuth2 {
+		return f.prove(ctx, spec, client, p.seed)
+	}
 	if spec.PKCE == catalog.PKCENever {
-		verifier = secret.Text{}
+		p.verifier = secret.Text{}
 	}
-	res, err := f.Endpoint.Exchange(context.WithoutCancel(ctx), spec, client, code, verifier, f.redirectURI(l))
-	if err != nil {
-		return connection.Connection{}, err
+	res, err := f.Endpoint.Exchange(context.WithoutCancel(ctx), spec, client, connection.Redemption{Code: p.code, Verifier: p.verifier, RedirectURI: f.redirectURI(l), Metadata: l.metadata()})
+	if err == nil && (len(l.Params) > 0 || len(l.Typed) > 0) {
+		all := l.metadata()
+		maps.Copy(all, res.Facts.Metadata)
+		res.Facts.Metadata = all
 	}
-	account, err := f.identify(ctx, spec, res)
-	if err != nil {
-		return connection.Connection{}, err
-	}
-	return f.activate(ctx, l, spec, res, account, by)
+	return res, err
 }
 
-// identify asks the provider whom the token stands for.
-func (f *Flow) identify(ctx context.Context, spec *catalog.Connector, res connection.Tokens) (connection.Account, error) {
-	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
-	defer cancel()
-	var body []byte
-	if req, ok, err := spec.IdentityRequest(res.Facts.Metadata); err != nil {
-		return connection.Account{}, err
-	} else if ok {
-		h, err := req.HTTP(ctx)
-		if err != nil {
-			return connection.Account{}, err
-		}
-		egress.Authorize(h, req.Auth.Name, req.Auth.Format, res.Access)
-		got, err := f.Provider.Do(h)
-		if err != nil {
-			return connection.Account{}, fmt.Errorf("ask the provider for the account: %w", err)
-		}
-		if out := spec.ClassifyAPIResponse(got.Status, got.Header, got.Body); out.Kind != catalog.OutcomeOK {
-			return connection.Account{}, fault.New(fault.ProviderError, "%s did not say whose account this is", spec.Name).With("provider_status", got.Status).With("reason", out.Reason)
-		}
-		body = got.Body
-	}
-	who, err := spec.ParseIdentity(body, res.Facts.Metadata)
-	if err != nil {
-		return connection.Account{}, err
-	}
-	return connection.Account{ID: who.AccountID, Login: who.Login, Name: who.Name, Email: who.Email, TenantID: who.TenantID, TenantName: who.TenantName}, nil
-}
-
-// activate stores tokens, grant and connection at once.
-func (f *Flow) activate(ctx context.Context, l Link, spec *catalog.Connector, res connection.Tokens, account connection.Account, by string) (connection.Connection, error) {
-	ref := connection.Ref{Scope: l.Scope, Connector: l.Connector, ID: l.Connection}
-	old, err := f.Connections.Connection(ctx, ref)
+// owned is the connection that a link is for; fault.Conflict when it belongs to another account than the one that was just
+// connected.
+func (f *Flow) owned(ctx context.Context, l Link, spec *catalog.Connector, account connection.Account) (connection.Connection, error) {
+	old, err := f.Connections.Connection(ctx, connection.Ref{Scope: l.Scope, Connector: l.Connector, ID: l.Connection})
 	if err != nil {
 		return old, err
 	}
 	if l.Reconnect && old.Account.ID != "" && old.Account.ID != account.ID {
 		return old, fault.New(fault.Conflict, "this connection belongs to another %s account (%s); sign in with that one, or connect this account as a new connection", spec.Name, old.Account.Login).With("reason", "account_mismatch")
 	}
+	return old, nil
+}
+
+// activation is all that goes into a grant.
+type activation struct {
+	link    Link
+	spec    *catalog.Connector
+	tokens  connection.Tokens
+	account connection.Account
+	// old is the connection before.
+	old connection.Connection
+	// by is the API key that asked, confirmedBy how it is known who consented.
+	by, confirmedBy string
+}
+
+// activate stores tokens, grant and connection at once.
+func (f *Flow) activate(ctx context.Context, a activation) (connection.Connection, error) {
+	l, spec, res, account, old := a.link, a.spec, a.tokens, a.account, a.old
+	var err error
 	granted := res.Facts.Scopes
 	if granted == nil { // RFC 6749, section 5.1: left out means as asked
 		granted = l.Scopes
@@ -148,7 +165,7 @@ func (f *Flow) activate(ctx context.Context, l Link, spec *catalog.Connector, re
 		}
 	}
 	now := f.Now()
-	g := connection.Grant{ID: connection.GrantID(f.NewID("grant")), Connection: old.ID, ConfirmedBy: "saas_confirm", Link: digest(l.ID)[:16], ScopesRequested: l.Scopes,
+	g := connection.Grant{ID: connection.GrantID(f.NewID("grant")), Connection: old.ID, ConfirmedBy: a.confirmedBy, Link: l.mark(), ScopesRequested: l.Scopes,
 		ScopesGranted: granted, Account: account, ClientOwner: l.ClientOwner, ClientID: l.ClientID, At: now}
 	next, err := old.Activate(connection.Activated{Grant: g, Metadata: res.Facts.Metadata, ExpiresAt: res.Facts.ExpiresAt, RefreshExpiresAt: res.Facts.RefreshExpiresAt,
 		DueAt: connection.DueAt(now, res.Facts.ExpiresAt, time.Duration(spec.Rotation.KeepAliveSeconds)*time.Second, f.Jitter())}, now)
@@ -161,7 +178,7 @@ func (f *Flow) activate(ctx context.Context, l Link, spec *catalog.Connector, re
 	}
 	// The grant's record comes first: an authorisation that is not on record must not be in force.
 	l.Connection = next.ID
-	if err := f.record(ctx, l, audit.GrantCreated, audit.Record{Grant: string(g.ID), Scopes: g.ScopesGranted, By: by, Outcome: "succeeded"}); err != nil {
+	if err := f.record(ctx, l, audit.GrantCreated, audit.Record{Grant: string(g.ID), Scopes: g.ScopesGranted, By: a.by, Outcome: "succeeded"}); err != nil {
 		return old, err
 	}
 	if err := f.Connections.Activate(ctx, next, slot, g); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"slices"
 	"time"
@@ -61,9 +62,12 @@ type Clients interface {
 	Client(ctx context.Context, owner tenant.ID, connector string) (connection.Client, error)
 }
 
-// Endpoint performs the authorization_code grant (RFC 6749, section 4.1.3).
+// Endpoint gets tokens from the provider.
 type Endpoint interface {
-	Exchange(ctx context.Context, c *catalog.Connector, client connection.Client, code, verifier secret.Text, redirectURI string) (connection.Tokens, error)
+	// Exchange performs the authorization_code grant (RFC 6749, section 4.1.3).
+	Exchange(ctx context.Context, c *catalog.Connector, client connection.Client, r connection.Redemption) (connection.Tokens, error)
+	// Refresh makes an access token of what a connection keeps for that: a refresh token, or what it mints from.
+	Refresh(ctx context.Context, c *catalog.Connector, client connection.Client, kept secret.Text, metadata map[string]string) (connection.Tokens, error)
 }
 
 // Provider calls the provider's API for the account's identity.
@@ -116,7 +120,9 @@ type CreateRequest struct {
 	ReturnURL  string
 	// ReturnURLs is the tenant's allow-list; empty means none is set.
 	ReturnURLs []string
-	By         string
+	// Params are fields of the connector that are known already; the connect page does not ask for them.
+	Params map[string]string
+	By     string
 }
 
 // Created is a new link.
@@ -145,12 +151,12 @@ func (f *Flow) Create(ctx context.Context, r CreateRequest) (Created, error) {
 	if suspended {
 		return Created{}, fault.New(fault.Revoked, "the directory suspended this principal; reactivate it there first")
 	}
-	client, err := f.Clients.Owner(ctx, r.Tenant, r.Connector)
+	client, params, err := f.client(ctx, spec, r.Tenant, r.Params)
 	if err != nil {
 		return Created{}, err
 	}
 	now := f.Now()
-	l := Link{ID: "cl_" + f.secretOf(r.Tenant), Scope: r.Scope, Connector: r.Connector, Scopes: scopes, ReturnURL: r.ReturnURL, Status: LinkOpen,
+	l := Link{ID: "cl_" + f.secretOf(r.Tenant), Scope: r.Scope, Connector: r.Connector, Scopes: scopes, ReturnURL: r.ReturnURL, Status: LinkOpen, Params: params,
 		ClientOwner: client.Owner, ClientID: client.ID, Created: now, Expires: now.Add(LinkTTL)}
 	if err := f.target(ctx, &l, r); err != nil {
 		return Created{}, err
@@ -161,6 +167,30 @@ func (f *Flow) Create(ctx context.Context, r CreateRequest) (Created, error) {
 	}
 	f.audit(ctx, l, audit.LinkCreated, audit.Record{By: r.By, Scopes: scopes})
 	return Created{l, f.PublicURL + "/connect/" + token}, nil
+}
+
+// client finds the OAuth client of a new connection, where the connector needs one, and the parameters that are fixed:
+// those of the caller, and those that the tenant's client brings. The two must not contradict each other.
+func (f *Flow) client(ctx context.Context, spec *catalog.Connector, t tenant.ID, params map[string]string) (connection.StoredClient, map[string]string, error) {
+	var client connection.StoredClient
+	if err := spec.CheckParams(params); err != nil {
+		return client, nil, err
+	}
+	if !spec.UsesClient() {
+		return client, params, nil
+	}
+	client, err := f.Clients.Owner(ctx, t, spec.ID)
+	if err != nil || len(client.Params) == 0 {
+		return client, params, err
+	}
+	all := maps.Clone(client.Params)
+	for name, v := range params {
+		if fixed, ok := all[name]; ok && fixed != v {
+			return client, nil, fault.Invalid("/params/"+name, "the OAuth client that this tenant uses is for %s %q", name, fixed)
+		}
+		all[name] = v
+	}
+	return client, all, nil
 }
 
 // target decides which connection the link is for, making a pending one if it is new.

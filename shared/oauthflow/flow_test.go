@@ -40,6 +40,7 @@ type world struct {
 	exchanges   []exchange
 	exchangeErr error
 	account     string
+	revoked     []string
 	scopes      []string
 }
 
@@ -64,13 +65,22 @@ func newWorld(t *testing.T) *world {
 }
 
 // Exchange implements oauthflow.Endpoint.
-func (w *world) Exchange(_ context.Context, _ *catalog.Connector, _ connection.Client, code, verifier secret.Text, redirect string) (connection.Tokens, error) {
-	w.exchanges = append(w.exchanges, exchange{string(code.Reveal(reveal.Key{})), string(verifier.Reveal(reveal.Key{})), redirect})
+func (w *world) Exchange(_ context.Context, _ *catalog.Connector, _ connection.Client, r connection.Redemption) (connection.Tokens, error) {
+	w.exchanges = append(w.exchanges, exchange{string(r.Code.Reveal(reveal.Key{})), string(r.Verifier.Reveal(reveal.Key{})), r.RedirectURI})
 	return connection.Tokens{Access: secret.FromString("ghu_access"), Refresh: secret.FromString("ghr_refresh"), Facts: connection.TokenFacts{ExpiresAt: w.now.Add(8 * time.Hour), Scopes: w.scopes}}, w.exchangeErr
 }
 
-// Do implements oauthflow.Provider: it is asked for the account only.
+// Refresh implements oauthflow.Endpoint.
+func (w *world) Refresh(context.Context, *catalog.Connector, connection.Client, secret.Text, map[string]string) (connection.Tokens, error) {
+	return connection.Tokens{}, errors.New("nothing mints here")
+}
+
+// Do implements oauthflow.Provider: it is asked for the account, and to revoke what is not used.
 func (w *world) Do(r *http.Request) (egress.Response, error) {
+	if r.Method == http.MethodDelete {
+		w.revoked = append(w.revoked, r.URL.Path)
+		return egress.Response{Status: 204}, nil
+	}
 	return egress.Response{Status: 200, Header: http.Header{"Content-Type": {"application/json"}}, Body: fmt.Appendf(nil, `{"id":%s,"login":"alice"}`, w.account)}, nil
 }
 

@@ -45,15 +45,18 @@ type Link struct {
 	Reconnect bool
 	Scopes    []string
 	ReturnURL string
-	Status    LinkStatus
-	Reason    string
+	// Params are fields of the connector that were known when the link was made; Typed are those that the person filled in
+	// before going to the provider. Neither holds a secret.
+	Params, Typed map[string]string
+	Status        LinkStatus
+	Reason        string
 
 	ClientOwner tenant.ID
 	ClientID    string
 	// CookieHash binds the flow to the browser that started it; StateHash is the state that the provider must return.
 	CookieHash, StateHash string
 	Nonce                 string
-	// Verifier is the sealed PKCE verifier, Code the sealed authorization code.
+	// Verifier is the sealed PKCE verifier, Code the sealed authorization code, or the form that was filled in.
 	Verifier, Code []byte
 
 	Created, Expires, ParkedUntil time.Time
@@ -105,6 +108,14 @@ func digest(s string) string {
 
 func sameHash(hash, s string) bool {
 	return hash != "" && subtle.ConstantTimeCompare([]byte(hash), []byte(digest(s))) == 1
+}
+
+// mark names the link in the grant that it led to; an import has none.
+func (l Link) mark() string {
+	if l.ID == "" {
+		return ""
+	}
+	return digest(l.ID)[:16]
 }
 
 // live returns nil while l can still be used in one of the given statuses.

@@ -96,10 +96,10 @@ func (e *Executor) perform(ctx context.Context, r *run) (egress.Response, error)
 	if !r.accepts(res, out) {
 		return res, e.providerFault(r, res, out)
 	}
-	res.Body = redact(res.Body, r.token) // 11
+	res.Body = redact(res.Body, r.token, r.spec.APIAuth) // 11
 	for _, values := range res.Header {
 		for i, v := range values {
-			values[i] = string(redact([]byte(v), r.token))
+			values[i] = string(redact([]byte(v), r.token, r.spec.APIAuth))
 		}
 	}
 	return res, nil
@@ -123,7 +123,7 @@ func (e *Executor) send(ctx context.Context, r *run, req catalog.Request) (egres
 	if r.op.keyHeader != "" && r.call.IdempotencyKey != "" {
 		h.Header.Set(r.op.keyHeader, r.call.IdempotencyKey)
 	}
-	egress.Authorize(h, req.Auth.Name, req.Auth.Format, r.token)
+	egress.Authorize(h, req.Auth.Put, r.token)
 	started := e.Now()
 	res, err := e.Provider.Do(h) // 9
 	r.took, r.status, r.attempts = e.Now().Sub(started), res.Status, r.attempts+1
@@ -176,7 +176,7 @@ func (e *Executor) providerFault(r *run, res egress.Response, out catalog.Outcom
 			f = re.With("provider_status", res.Status)
 		}
 	}
-	return f.With("provider_body", bounded(redact(res.Body, r.token)))
+	return f.With("provider_body", bounded(redact(res.Body, r.token, r.spec.APIAuth)))
 }
 
 const maxProviderBody = 4 << 10

@@ -6,21 +6,23 @@ import (
 	"encoding/hex"
 	"net/url"
 
+	"behalf.dev/behalf/shared/catalog"
 	"behalf.dev/behalf/shared/secret"
 	"behalf.dev/behalf/shared/secret/reveal"
 )
 
 // redact removes the injected token from a provider's answer in every encoding that a careless endpoint might echo it
 // in: as it is, percent-encoded, with JSON's escaped slashes, hex, and base64 at each of the three alignments that a
-// surrounding text can give it.
-func redact(body []byte, token secret.Text) []byte {
-	t := token.Reveal(reveal.Key{})
-	if len(t) < 8 { // too short to be a credential, and to search for without harm
-		return body
-	}
-	for _, form := range encodings(t) {
-		if bytes.Contains(body, form) {
-			body = bytes.ReplaceAll(body, form, []byte(secret.Redacted))
+// surrounding text can give it. Of a user and password, the password goes by itself too.
+func redact(body []byte, token secret.Text, auth catalog.AuthHeader) []byte {
+	for _, t := range auth.Parts(token.Reveal(reveal.Key{})) {
+		if len(t) < 8 { // too short to be a credential, and to search for without harm
+			continue
+		}
+		for _, form := range encodings(t) {
+			if bytes.Contains(body, form) {
+				body = bytes.ReplaceAll(body, form, []byte(secret.Redacted))
+			}
 		}
 	}
 	return body

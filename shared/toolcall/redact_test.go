@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"behalf.dev/behalf/shared/catalog"
 	"behalf.dev/behalf/shared/secret"
 )
 
@@ -67,7 +68,7 @@ func TestRedact_EachEncodingAtEachPlace_LeavesNothingOfUse(t *testing.T) {
 		}
 	}
 	for name, form := range forms {
-		got := redact([]byte(form), secret.FromString(token))
+		got := redact([]byte(form), secret.FromString(token), catalog.AuthHeader{})
 		if !bytes.Contains(got, []byte(secret.Redacted)) || left(got, token) > 4 {
 			t.Errorf("%s: %q became %q", name, form, got)
 		}
@@ -78,7 +79,7 @@ func TestRedact_NothingToHide_ChangesNothing(t *testing.T) {
 	t.Parallel()
 	for _, s := range []string{token, "", "short", "1234567"} {
 		body := []byte(`{"a":"short","b":"1234567"}`)
-		if got := redact(bytes.Clone(body), secret.FromString(s)); !bytes.Equal(got, body) {
+		if got := redact(bytes.Clone(body), secret.FromString(s), catalog.AuthHeader{}); !bytes.Equal(got, body) {
 			t.Errorf("%q: %s", s, got)
 		}
 	}
@@ -86,7 +87,7 @@ func TestRedact_NothingToHide_ChangesNothing(t *testing.T) {
 
 func TestRedact_SeveralTimes_AllGo(t *testing.T) {
 	t.Parallel()
-	got := redact([]byte(token+","+token+" "+url.QueryEscape(token)), secret.FromString(token))
+	got := redact([]byte(token+","+token+" "+url.QueryEscape(token)), secret.FromString(token), catalog.AuthHeader{})
 	if strings.Count(string(got), secret.Redacted) != 3 {
 		t.Errorf("%s", got)
 	}
@@ -108,7 +109,7 @@ func FuzzRedact(f *testing.F) {
 		case 3:
 			text = hex.EncodeToString([]byte(text))
 		}
-		got := redact([]byte(text), secret.FromString(s))
+		got := redact([]byte(text), secret.FromString(s), catalog.AuthHeader{})
 		if bytes.Contains(got, []byte(s)) || !bytes.Contains(got, []byte(secret.Redacted)) {
 			t.Errorf("%q in %q: %q", s, text, got)
 		}

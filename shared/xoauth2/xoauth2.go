@@ -36,27 +36,31 @@ func New(client *http.Client, now func() time.Time) *Endpoint { return &Endpoint
 
 // Exchange redeems an authorization code (RFC 6749, section 4.1.3; RFC 7636, section 4.5 when verifier is given). The
 // code is sent once. Errors are fault.ProviderError, or what the provider's answer is classified as.
-func (e *Endpoint) Exchange(ctx context.Context, c *catalog.Connector, client connection.Client, code, verifier secret.Text, redirectURI string) (connection.Tokens, error) {
+func (e *Endpoint) Exchange(ctx context.Context, c *catalog.Connector, client connection.Client, r connection.Redemption) (connection.Tokens, error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	call := e.call(c)
-	conf, err := config(c, client, nil)
+	call := e.call(c, client)
+	conf, err := config(c, client, r.Metadata)
 	if err != nil {
 		return connection.Tokens{}, err
 	}
-	conf.RedirectURL = redirectURI
+	conf.RedirectURL = r.RedirectURI
 	var opts []oauth2.AuthCodeOption
-	if !verifier.IsZero() {
-		opts = append(opts, oauth2.VerifierOption(string(verifier.Reveal(reveal.Key{}))))
+	if !r.Verifier.IsZero() {
+		opts = append(opts, oauth2.VerifierOption(string(r.Verifier.Reveal(reveal.Key{}))))
 	}
-	_, err = conf.Exchange(call.context(ctx), string(code.Reveal(reveal.Key{})), opts...)
+	_, err = conf.Exchange(call.context(ctx), string(r.Code.Reveal(reveal.Key{})), opts...)
 	t, _, err := call.read(err)
 	return t, err
 }
 
-// Refresh performs the refresh_token grant (RFC 6749, section 6), once. Any error is a *refresh.EndpointError.
+// Refresh makes an access token of what a connection keeps for it: of a refresh token with the refresh_token grant (RFC
+// 6749, section 6), once; of a seed by minting. Any error is a *refresh.EndpointError.
 func (e *Endpoint) Refresh(ctx context.Context, c *catalog.Connector, client connection.Client, token secret.Text, metadata map[string]string) (connection.Tokens, error) {
-	call := e.call(c)
+	if c.Mode.Mints() {
+		return e.mint(ctx, c, client, token, metadata)
+	}
+	call := e.call(c, client)
 	conf, err := config(c, client, metadata)
 	if err != nil {
 		return connection.Tokens{}, &refresh.EndpointError{Err: err}
@@ -87,25 +91,36 @@ func config(c *catalog.Connector, client connection.Client, metadata map[string]
 type call struct {
 	e      *Endpoint
 	c      *catalog.Connector
+	who    connection.Client
 	sent   bool
 	status int
 	header http.Header
 	body   []byte
 }
 
-func (e *Endpoint) call(c *catalog.Connector) *call { return &call{e: e, c: c} }
+func (e *Endpoint) call(c *catalog.Connector, who connection.Client) *call {
+	return &call{e: e, c: c, who: who}
+}
 
 func (k *call) context(ctx context.Context) context.Context {
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { k.sent = true }})
+	return context.WithValue(k.traced(ctx), oauth2.HTTPClient, k.client())
+}
+
+func (k *call) traced(ctx context.Context) context.Context {
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { k.sent = true }})
+}
+
+func (k *call) client() *http.Client {
 	hc := *k.e.client
 	hc.Transport = k
-	return context.WithValue(ctx, oauth2.HTTPClient, &hc)
+	return &hc
 }
 
 // RoundTrip implements http.RoundTripper for this one call.
 func (k *call) RoundTrip(r *http.Request) (*http.Response, error) {
-	for name, values := range k.c.TokenHeader() {
-		r.Header[name] = values
+	r, err := k.dress(r)
+	if err != nil {
+		return nil, err
 	}
 	res, err := k.e.client.Transport.RoundTrip(r)
 	if err != nil {

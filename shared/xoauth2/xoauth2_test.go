@@ -77,6 +77,8 @@ func endpoint() *xoauth2.Endpoint {
 	return xoauth2.New(egress.New(egress.Options{AllowPrivate: true, MaxResponse: 1 << 20}).HTTP(), time.Now)
 }
 
+var redemption = connection.Redemption{Code: secret.FromString("the-code"), Verifier: secret.FromString(strings.Repeat("v", 43)), RedirectURI: "https://behalf.example/cb"}
+
 var client = connection.Client{ID: "client-1", Secret: secret.FromString("cs_SECRET0123456789")}
 
 func say(status int, body string) func(http.ResponseWriter) {
@@ -93,7 +95,7 @@ func cut(http.ResponseWriter) { panic(http.ErrAbortHandler) }
 func (p *provider) both(t *testing.T, auth string) map[string]error {
 	t.Helper()
 	c, e := p.connector(t, auth), endpoint()
-	_, exchanged := e.Exchange(t.Context(), c, client, secret.FromString("the-code"), secret.FromString(strings.Repeat("v", 43)), "https://behalf.example/cb")
+	_, exchanged := e.Exchange(t.Context(), c, client, redemption)
 	_, refreshed := e.Refresh(t.Context(), c, client, secret.FromString("ghr_REFRESH0123456789"), nil)
 	return map[string]error{"exchange": exchanged, "refresh": refreshed}
 }
@@ -166,7 +168,7 @@ func TestRefresh_ContextEnds_CountsAsSent(t *testing.T) {
 func TestExchange_Success_GivesTokensAndFacts(t *testing.T) {
 	t.Parallel()
 	p := newProvider(t, say(200, `{"access_token":"at-1","refresh_token":"rt-1","expires_in":3600,"scope":"items"}`))
-	got, err := endpoint().Exchange(t.Context(), p.connector(t, "client_secret_basic"), client, secret.FromString("the-code"), secret.FromString(strings.Repeat("v", 43)), "https://behalf.example/cb")
+	got, err := endpoint().Exchange(t.Context(), p.connector(t, "client_secret_basic"), client, redemption)
 	if err != nil || string(got.Access.Reveal(reveal.Key{})) != "at-1" || string(got.Refresh.Reveal(reveal.Key{})) != "rt-1" || len(got.Facts.Scopes) != 1 || time.Until(got.Facts.ExpiresAt) < 59*time.Minute {
 		t.Errorf("%+v %v", got, err)
 	}
