@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"behalf.dev/behalf/shared/apigw"
 	"behalf.dev/behalf/shared/authn"
@@ -10,12 +11,25 @@ import (
 )
 
 type connectorView struct {
-	ID          string     `json:"id"`
-	Name        string     `json:"name"`
-	Description string     `json:"description"`
-	DocsURL     string     `json:"docs_url,omitempty"`
-	Scopes      scopesView `json:"scopes"`
-	Tools       []toolView `json:"tools"`
+	ID          string `json:"id"`
+	Name        string `json:"name"`
+	Description string `json:"description"`
+	DocsURL     string `json:"docs_url,omitempty"`
+	// Mode is what a connection is made of, Fields what somebody gives for it.
+	Mode   catalog.AuthMode `json:"mode"`
+	Fields []fieldView      `json:"fields"`
+	Scopes scopesView       `json:"scopes"`
+	Tools  []toolView       `json:"tools"`
+}
+
+type fieldView struct {
+	Name     string            `json:"name"`
+	Label    string            `json:"label"`
+	Help     string            `json:"help,omitempty"`
+	Example  string            `json:"example,omitempty"`
+	Kind     catalog.FieldKind `json:"kind"`
+	Secret   bool              `json:"secret"`
+	Required bool              `json:"required"`
 }
 
 type scopesView struct {
@@ -35,8 +49,11 @@ func viewConnector(c *catalog.Connector) (connectorView, error) {
 	if err != nil {
 		return connectorView{}, err
 	}
-	v := connectorView{ID: c.ID, Name: c.Name, Description: c.Description, DocsURL: c.DocsURL, Tools: []toolView{},
-		Scopes: scopesView{Default: c.Scopes.Default, Required: c.Scopes.Required, Known: map[string]string{}}}
+	v := connectorView{ID: c.ID, Name: c.Name, Description: c.Description, DocsURL: c.DocsURL, Mode: c.Mode, Fields: []fieldView{}, Tools: []toolView{},
+		Scopes: scopesView{Default: slices.Concat([]string{}, c.Scopes.Default), Required: c.Scopes.Required, Known: map[string]string{}}}
+	for _, f := range c.Fields {
+		v.Fields = append(v.Fields, fieldView{f.Name, f.Label, f.Help, f.Example, f.Kind, f.Secret, f.Required})
+	}
 	for name, s := range c.Scopes.Known {
 		v.Scopes.Known[name] = s.Description
 	}

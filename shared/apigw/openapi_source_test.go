@@ -132,7 +132,7 @@ func same(t *testing.T, what string, got, want []string) {
 func bodies() map[string]string {
 	return map[string]string{"admin.tenantBody": "TenantSettings", "admin.keyBody": "APIKeyRequest", "admin.scimTokenBody": "SCIMTokenRequest", "admin.sessionBody": "SessionRequest",
 		"admin.issuerBody": "IssuerRequest", "admin.narrowBody": "NarrowRequest", "admin.policyBody": "PolicyRequest", "admin.decideBody": "PolicyDecideRequest", "admin.switchesBody": "SwitchesRequest",
-		"callback.clientBody": "OAuthClientRequest", "callback.linkBody": "ConnectLinkRequest", "callback.confirmBody": "ConfirmRequest", "execute.executeBody": "ExecuteRequest", "execute.batchBody": "BatchRequest",
+		"callback.clientBody": "OAuthClientRequest", "callback.linkBody": "ConnectLinkRequest", "callback.importBody": "ImportRequest", "callback.confirmBody": "ConfirmRequest", "execute.executeBody": "ExecuteRequest", "execute.batchBody": "BatchRequest",
 		"keys.resealBody": "ResealRequest", "keys.kmsKeyBody": "KMSKeyRequest"}
 }
 

@@ -19,7 +19,7 @@ type Connection struct {
 	Account Account  `json:"account"`
 	Scopes  []string `json:"scopes"`
 	GrantID string   `json:"grant_id,omitempty"`
-	// Client is "deployment" or "tenant": whose OAuth client was used.
+	// Client is "deployment" or "tenant": whose OAuth client was used; "none" when the credential is the account's own.
 	Client string `json:"client"`
 	// ExpiresAt is when the access token ends; zero when the provider did not say.
 	ExpiresAt   time.Time `json:"expires_at,omitzero"`

@@ -11,12 +11,27 @@ import (
 
 // Connector is a provider that the deployment knows.
 type Connector struct {
-	ID          string          `json:"id"`
-	Name        string          `json:"name"`
-	Description string          `json:"description"`
-	DocsURL     string          `json:"docs_url,omitempty"`
-	Scopes      ConnectorScopes `json:"scopes"`
-	Tools       []ConnectorTool `json:"tools"`
+	ID          string `json:"id"`
+	Name        string `json:"name"`
+	Description string `json:"description"`
+	DocsURL     string `json:"docs_url,omitempty"`
+	// Mode is what a connection is made of: "oauth2", "api_key", …; Fields are what the connect page asks for, or
+	// ImportConnection gives.
+	Mode   string           `json:"mode"`
+	Fields []ConnectorField `json:"fields"`
+	Scopes ConnectorScopes  `json:"scopes"`
+	Tools  []ConnectorTool  `json:"tools"`
+}
+
+// ConnectorField is one value that somebody gives to connect an account. Kind is text, pem or json.
+type ConnectorField struct {
+	Name     string `json:"name"`
+	Label    string `json:"label"`
+	Help     string `json:"help,omitempty"`
+	Example  string `json:"example,omitempty"`
+	Kind     string `json:"kind"`
+	Secret   bool   `json:"secret"`
+	Required bool   `json:"required"`
 }
 
 // ConnectorScopes are a connector's scopes: asked for by default, asked for always, and what each allows.
@@ -38,6 +53,8 @@ type OAuthClient struct {
 	Connector string    `json:"connector"`
 	ClientID  string    `json:"client_id"`
 	UpdatedAt time.Time `json:"updated_at"`
+	// Params are fields of the connector that are fixed for connections made with it.
+	Params map[string]string `json:"params,omitempty"`
 	// RedirectURI is what to register at the provider, exactly as it is.
 	RedirectURI string `json:"redirect_uri"`
 }

@@ -17,6 +17,8 @@ type ConnectLinkRequest struct {
 	Connection string `json:"connection,omitempty"`
 	// ReturnURL is the page of the SaaS that confirms.
 	ReturnURL string `json:"return_url"`
+	// Params are fields of the connector that are known already ("subdomain"); the page asks for the others.
+	Params map[string]string `json:"params,omitempty"`
 }
 
 // ConnectLink is one attempt to connect an account.
@@ -33,6 +35,8 @@ type ConnectLink struct {
 	Reason    string    `json:"reason,omitempty"`
 	ReturnURL string    `json:"return_url"`
 	ExpiresAt time.Time `json:"expires_at"`
+	// Params are fields that are fixed for this link.
+	Params map[string]string `json:"params,omitempty"`
 	// URL is where to send the browser; only a new link has it. Do not log it.
 	URL string `json:"url,omitempty"`
 }

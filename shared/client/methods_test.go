@@ -107,6 +107,9 @@ func methods() []method {
 		{"GET /v1/tenants/{tenant}/connections", "", nil, func(x ctx, c cl) (any, error) {
 			return c.Connections(x, "acme", client.ConnectionFilter{Principal: "user_alice", Connector: "github", Status: "active"}, page)
 		}},
+		{"POST /v1/tenants/{tenant}/connections", "", nil, func(x ctx, c cl) (any, error) {
+			return c.ImportConnection(x, "acme", client.ImportRequest{Principal: "user_alice", Connector: "github", Credential: map[string]secret.Text{"refresh_token": text}, Scopes: []string{"repo"}})
+		}},
 		{"GET /v1/tenants/{tenant}/connections/{connection}", "", nil, func(x ctx, c cl) (any, error) { return c.Connection(x, "acme", conn) }},
 		{"DELETE /v1/tenants/{tenant}/connections/{connection}", "", nil, func(x ctx, c cl) (any, error) { return c.DeleteConnection(x, "acme", conn) }},
 		{"POST /v1/tenants/{tenant}/connections/{connection}/refresh", "", nil, func(x ctx, c cl) (any, error) { return c.RefreshConnection(x, "acme", conn) }},
