@@ -37,7 +37,7 @@ type goldenCredential struct {
 	} `yaml:"want"`
 }
 
-// goldenAssertion is the JWT of a form at 2026-01-01. KEY in a value is a fresh private key.
+// goldenAssertion is the JWT of a form at 2026-01-01. @KEY@ in a value is a fresh private key.
 type goldenAssertion struct {
 	Values map[string]string `yaml:"values"`
 	Scopes []string          `yaml:"scopes"`

@@ -38,7 +38,7 @@ func withKey(t *testing.T, values map[string]string, key string) map[string]stri
 	}
 	out := map[string]string{}
 	for name, v := range values {
-		out[name] = strings.ReplaceAll(strings.ReplaceAll(v, `"KEY"`, string(inJSON)), "KEY", key)
+		out[name] = strings.ReplaceAll(strings.ReplaceAll(v, `"@KEY@"`, string(inJSON)), "@KEY@", key)
 	}
 	return out
 }

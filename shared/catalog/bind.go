@@ -43,8 +43,9 @@ func (t *Tool) Bind(input map[string]any, meta map[string]string) (Request, erro
 	if err != nil {
 		return Request{}, err
 	}
+	g := given{input, meta}
 	u, err := t.url.expand(base, func(name string) (string, bool) {
-		v, ok := input[name]
+		v, ok := g.get(name)
 		if !ok {
 			return "", false
 		}
@@ -53,37 +54,34 @@ func (t *Tool) Bind(input map[string]any, meta map[string]string) (Request, erro
 	if err != nil {
 		return Request{}, err
 	}
-	query, err := formValues(t.spec.Request.Query, input)
+	query, err := formValues(t.spec.Request.Query, g)
 	if err != nil {
 		return Request{}, err
 	}
 	u.RawQuery = query.Encode()
 	r := Request{Method: t.spec.Request.Method, URL: u, Auth: t.connector.APIAuth,
 		Header: headers(map[string]string{"Accept": "application/json"}, t.connector.m.API.Headers, t.spec.Request.Headers)}
-	r.Body, r.ContentType, err = t.bindBody(input)
+	r.Body, r.ContentType, err = t.bindBody(g)
 	return r, err
 }
 
-func (t *Tool) bindBody(input map[string]any) (body []byte, contentType string, err error) {
+func (t *Tool) bindBody(g given) (body []byte, contentType string, err error) {
 	b := t.spec.Request.Body
 	if b == nil {
 		return nil, "", nil
 	}
 	if b.Format == formatForm {
-		form, err := formValues(b.Fields, input)
+		form, err := formValues(b.Fields, g)
 		return []byte(form.Encode()), "application/x-www-form-urlencoded", err
 	}
 	doc := any(nil)
-	if name, ok := refersTo(b.Whole); ok {
-		doc = input[name]
-	} else {
-		members := map[string]any{}
-		for field, v := range b.Fields {
-			if v, ok := mapped(v, input); ok {
-				members[field] = v
-			}
-		}
-		doc = members
+	switch name, whole := refersTo(b.Whole); {
+	case whole:
+		doc, _ = g.get(name)
+	case b.Format == formatGraphQL:
+		doc = map[string]any{"query": b.Query, "variables": fill(b.Variables, g)}
+	default:
+		doc = fill(b.Fields, g)
 	}
 	body, err = encodeJSON(doc)
 	if err != nil {
@@ -92,21 +90,45 @@ func (t *Tool) bindBody(input map[string]any) (body []byte, contentType string, 
 	return body, "application/json", nil
 }
 
-// mapped is a constant, or the input that v refers to; false when that input was not given.
-func mapped(v any, input map[string]any) (any, bool) {
+// fill maps the members of an object. What refers to an input that was not given is left out.
+func fill(members map[string]any, g given) map[string]any {
+	out := map[string]any{}
+	for field, v := range members {
+		if v, ok := mapped(v, g); ok {
+			out[field] = v
+		}
+	}
+	return out
+}
+
+// mapped is a constant, or what v refers to, objects and lists member by member; false when that was not given, or when
+// nothing of an object was.
+func mapped(v any, g given) (any, bool) {
+	switch node := v.(type) {
+	case map[string]any:
+		out := fill(node, g)
+		return out, len(out) > 0 || len(node) == 0
+	case []any:
+		out := make([]any, 0, len(node))
+		for _, item := range node {
+			if item, ok := mapped(item, g); ok {
+				out = append(out, item)
+			}
+		}
+		return out, len(out) > 0 || len(node) == 0
+	}
 	name, ok := refersTo(v)
 	if !ok {
 		return v, true
 	}
-	value, given := input[name]
-	return value, given
+	return g.get(name)
 }
 
 // formValues maps constants and inputs to query or form values. A list becomes one value with commas.
-func formValues(spec, input map[string]any) (url.Values, error) {
+func formValues(spec map[string]any, g given) (url.Values, error) {
 	values := url.Values{}
 	for field, v := range spec {
-		value, ok := mapped(v, input)
+		value, ok := mapped(v, g)
 		if !ok {
 			continue
 		}

@@ -151,7 +151,7 @@ func checkAPI(s *source, m *manifest) {
 	checkConditions(s, "api.success", m.API.Success)
 	if r := m.API.RateReset; r != nil {
 		checkHeaders(s, "api.rate_limit_reset.header", map[string]string{r.Header: ""})
-		oneOf(s, "api.rate_limit_reset.unit", r.Unit, unitSeconds, unitEpoch)
+		oneOf(s, "api.rate_limit_reset.unit", r.Unit, unitSeconds, unitEpoch, unitEpochMillis, unitHTTPDate, unitRFC3339)
 	}
 }
 

@@ -95,17 +95,24 @@ func checkMapping(s *source, field string, c *Connector, t toolSpec, url templat
 	checkHeaders(s, field+".request.headers", r.Headers)
 	used := slices.Clone(url.vars)
 	for _, name := range url.vars {
+		if strings.HasPrefix(name, ofConnection) {
+			continue
+		}
 		p := t.Input.Properties[name]
 		if !slices.Contains(t.Input.Required, name) || (p.Type != "string" && p.Type != "integer") {
 			s.add(field+".request.url", "{%s} must be a required string or integer of input", name)
 		}
 	}
-	used = append(used, references(s, field+".request.query", r.Query)...)
+	used = append(used, references(s, field+".request.query", r.Query, false)...)
 	if b := r.Body; b != nil {
 		used = append(used, checkBody(s, field+".request.body", t, b)...)
 	}
 	for _, name := range used {
-		if _, ok := t.Input.Properties[name]; !ok {
+		if m, ok := strings.CutPrefix(name, ofConnection); ok {
+			if c.m.Token.Capture[m] == "" && !c.m.public()[m] {
+				s.add(field+".request", "{%s} is neither a field that is not secret nor in token.capture", name)
+			}
+		} else if _, ok := t.Input.Properties[name]; !ok {
 			s.add(field+".request", "{%s} is not a property of input", name)
 		}
 	}
@@ -117,15 +124,24 @@ func checkMapping(s *source, field string, c *Connector, t toolSpec, url templat
 }
 
 func checkBody(s *source, field string, t toolSpec, b *bodySpec) []string {
-	oneOf(s, field+".format", b.Format, formatJSON, formatForm)
+	oneOf(s, field+".format", b.Format, formatJSON, formatForm, formatGraphQL)
+	if (b.Format == formatGraphQL) != (b.Query != "") || b.Variables != nil && b.Query == "" {
+		s.add(field+".query", "format graphql and query need each other; variables are for it")
+	}
 	if t.Request.Method == http.MethodGet {
 		s.add(field, "a GET has no body")
+	}
+	if b.Format == formatGraphQL {
+		if b.Whole != "" || b.Fields != nil {
+			s.add(field, "graphql has query and variables only")
+		}
+		return references(s, field+".variables", b.Variables, true)
 	}
 	if (b.Whole == "") == (b.Fields == nil) {
 		s.add(field, "state either fields or whole")
 	}
 	if b.Whole == "" {
-		return references(s, field+".fields", b.Fields)
+		return references(s, field+".fields", b.Fields, b.Format == formatJSON)
 	}
 	name, ok := refersTo(b.Whole)
 	if !ok || b.Format != formatJSON || t.Input.Properties[name].Type != "object" || !slices.Contains(t.Input.Required, name) {
@@ -134,10 +150,25 @@ func checkBody(s *source, field string, t toolSpec, b *bodySpec) []string {
 	return []string{name}
 }
 
-// references lists the inputs that a mapping names and refuses text that only looks like a reference.
-func references(s *source, field string, mapping map[string]any) []string {
+// references lists the inputs that a mapping names and refuses text that only looks like a reference. deep mappings hold
+// objects and lists.
+func references(s *source, field string, mapping map[string]any, deep bool) []string {
 	var names []string
 	for key, v := range mapping {
+		switch node := v.(type) {
+		case map[string]any:
+			if deep {
+				names = append(names, references(s, field+"."+key, node, true)...)
+				continue
+			}
+		case []any:
+			if deep {
+				for i, item := range node {
+					names = append(names, references(s, fmt.Sprintf("%s.%s[%d]", field, key, i), map[string]any{"item": item}, true)...)
+				}
+				continue
+			}
+		}
 		name, ok := refersTo(v)
 		if ok {
 			names = append(names, name)

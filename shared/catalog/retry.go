@@ -23,19 +23,41 @@ func retryAfter(h http.Header, reset *resetSpec) time.Duration {
 	if reset == nil {
 		return 0
 	}
-	n, err := strconv.ParseInt(h.Get(reset.Header), 10, 64)
-	if err != nil || n < 0 {
+	return bounded(reset.wait(h))
+}
+
+func (r *resetSpec) wait(h http.Header) time.Duration {
+	text := h.Get(r.Header)
+	switch r.Unit {
+	case unitHTTPDate:
+		if at, err := http.ParseTime(text); err == nil {
+			return sinceDate(h, at)
+		}
+		return 0
+	case unitRFC3339:
+		if at, err := time.Parse(time.RFC3339, text); err == nil {
+			return sinceDate(h, at)
+		}
 		return 0
 	}
-	if reset.Unit == unitSeconds {
-		return bounded(time.Duration(min(n, int64(maxRetryAfter/time.Second))) * time.Second)
+	n, err := strconv.ParseInt(text, 10, 64)
+	switch {
+	case err != nil || n < 0 || n > 1<<53:
+		return 0
+	case r.Unit == unitSeconds:
+		return time.Duration(min(n, int64(maxRetryAfter/time.Second))) * time.Second
+	case r.Unit == unitEpochMillis:
+		return sinceDate(h, time.UnixMilli(n))
 	}
-	return bounded(sinceDate(h, time.Unix(n, 0)))
+	return sinceDate(h, time.Unix(n, 0))
 }
 
 const (
-	unitSeconds = "seconds"
-	unitEpoch   = "epoch_seconds"
+	unitSeconds     = "seconds"
+	unitEpoch       = "epoch_seconds"
+	unitEpochMillis = "epoch_milliseconds"
+	unitHTTPDate    = "http_date"
+	unitRFC3339     = "rfc3339"
 )
 
 func sinceDate(h http.Header, at time.Time) time.Duration {

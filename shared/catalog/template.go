@@ -23,7 +23,7 @@ type part struct {
 
 var (
 	templateHead = regexp.MustCompile(`^\{([a-z][a-z0-9_]*)\}(/.*)?$`)
-	templatePart = regexp.MustCompile(`\{([A-Za-z_][A-Za-z0-9_]*)\}|[A-Za-z0-9._~:@-]+`)
+	templatePart = regexp.MustCompile(`\{((?:connection\.)?[A-Za-z_][A-Za-z0-9_]*)\}|[A-Za-z0-9._~:@-]+`)
 )
 
 func parseTemplate(s string) (template, error) {

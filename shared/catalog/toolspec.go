@@ -1,6 +1,9 @@
 package catalog
 
-import "regexp"
+import (
+	"regexp"
+	"strings"
+)
 
 // toolSpec is one entry of tools.yaml. connectors/schema/tools.schema.json says the same for editors.
 type toolSpec struct {
@@ -60,11 +63,14 @@ type requestSpec struct {
 	Body    *bodySpec         `yaml:"body"`
 }
 
-// bodySpec maps inputs ("{title}") and constants to body members, or makes one input the whole body.
+// bodySpec maps inputs ("{title}") and constants to body members, in JSON at any depth; or makes one input the whole body;
+// or states a GraphQL operation, whose text is fixed and whose variables are mapped.
 type bodySpec struct {
-	Format string         `yaml:"format"`
-	Fields map[string]any `yaml:"fields"`
-	Whole  string         `yaml:"whole"`
+	Format    string         `yaml:"format"`
+	Fields    map[string]any `yaml:"fields"`
+	Whole     string         `yaml:"whole"`
+	Query     string         `yaml:"query"`
+	Variables map[string]any `yaml:"variables"`
 }
 
 // responseSpec says which part of a successful answer the caller gets.
@@ -76,13 +82,33 @@ type responseSpec struct {
 const (
 	formatJSON     = "json"
 	formatForm     = "form"
+	formatGraphQL  = "graphql"
 	dialectRFC6749 = "rfc6749"
 	dialectCustom  = "custom"
 	dialectJSON    = "json"
 	dialectStatus  = "status"
 )
 
-var reference = regexp.MustCompile(`^\{([A-Za-z_][A-Za-z0-9_]*)\}$`)
+// reference is {input}, or {connection.name} for metadata of the connection.
+var reference = regexp.MustCompile(`^\{((?:connection\.)?[A-Za-z_][A-Za-z0-9_]*)\}$`)
+
+// ofConnection begins a reference to metadata.
+const ofConnection = "connection."
+
+// given are the values that a request is made of.
+type given struct {
+	input map[string]any
+	meta  map[string]string
+}
+
+func (g given) get(name string) (any, bool) {
+	if m, ok := strings.CutPrefix(name, ofConnection); ok {
+		v, ok := g.meta[m]
+		return v, ok && v != ""
+	}
+	v, ok := g.input[name]
+	return v, ok
+}
 
 // refersTo gives the input that a mapping value names; constants name none.
 func refersTo(v any) (string, bool) {

@@ -57,7 +57,11 @@ func (c *Connector) ReadValues(raw map[string]string) (Values, []Problem) {
 			}
 			continue
 		}
-		if msg := f.check(v); msg != "" {
+		msg := f.check(v)
+		if msg == "" {
+			msg = c.checkKeyIn(f, v)
+		}
+		if msg != "" {
 			problems = append(problems, Problem{f.Name, msg})
 			continue
 		}
@@ -69,6 +73,19 @@ func (c *Connector) ReadValues(raw map[string]string) (Values, []Problem) {
 		}
 	}
 	return newValues(out), problems
+}
+
+// checkKeyIn looks at the private key inside of a JSON field, so that a damaged one is told while the person is there.
+func (c *Connector) checkKeyIn(f Field, v string) string {
+	a := c.m.Assertion
+	if a == nil || f.Kind != FieldJSON || !strings.HasPrefix(a.Key, "{"+f.Name+".") {
+		return ""
+	}
+	key, _ := c.AssertionKey(newValues(map[string]string{f.Name: v}))
+	if _, err := ParsePrivateKey(key); err != nil {
+		return fmt.Sprintf("The private key in %s is not usable: %v.", f.Label, err)
+	}
+	return ""
 }
 
 // check says what is wrong with v; empty when nothing is.

@@ -95,6 +95,9 @@ func (f *Flow) identify(ctx context.Context, spec *catalog.Connector, res connec
 		body = got.Body
 	}
 	who, err := spec.ParseIdentity(body, res.Facts.Metadata)
+	if err != nil && spec.Mode.Static() { // an answer to nobody in particular: Zendesk greets an anonymous user
+		return connection.Account{}, refusedOutcome(spec, catalog.Outcome{Kind: catalog.OutcomeDead, Reason: "anonymous", Status: 200}, err)
+	}
 	if err != nil {
 		return connection.Account{}, err
 	}

@@ -31,7 +31,7 @@ func (e *Endpoint) mint(ctx context.Context, c *catalog.Connector, client connec
 		}
 	}
 	if c.Mode == catalog.ModeJWT {
-		return connection.Tokens{Access: jwt.text, Facts: connection.TokenFacts{ExpiresAt: jwt.expires}}, nil
+		return e.selfMade(ctx, c, jwt, metadata)
 	}
 	to, err := c.TokenURL(metadata)
 	if err != nil {
