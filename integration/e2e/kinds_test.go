@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"behalf.dev/behalf/integration/e2e"
 )
@@ -111,7 +112,7 @@ func TestForm_SentFromElsewhereTwiceOrLate_IsRefused(t *testing.T) {
 		t.Errorf("%d calls", n)
 	}
 	late := f.Filled(t, "acme", "user_alice", "stripe", key, nil)
-	f.Clock.Advance(6 * 60 * 1e9)
+	f.Clock.Advance(6 * time.Minute)
 	f.Confirm(t, late, "user_alice").WantCode(t, "not_found")
 }
 
@@ -164,4 +165,113 @@ func TestImport_RefreshToken_IsProvedByARefresh(t *testing.T) {
 	body["credential"] = object{"access_token": "ghu_0123456789"}
 	f.Back(t, "POST", "/v1/tenants/acme/connections", body).WantCode(t, "invalid_input")
 	f.Do(t, e2e.Request{Method: http.MethodPost, Path: "/v1/tenants/globex/connections", Token: "bhk_nonsense", Body: body}).WantRefused(t)
+}
+
+func TestForm_ServiceAccount_MintsRefreshesAndDies(t *testing.T) {
+	t.Parallel()
+	f := e2e.New(t)
+	file := f.Key(t, "bigquery", "alice")
+	a := f.Confirm(t, f.Filled(t, "acme", "user_alice", "bigquery", file, nil), "user_alice").Want(t, 200)
+	if a.Text("connection.account.id") != "agent-alice@acme-analytics.iam.gserviceaccount.com" || a.Text("connection.expires_at") == "" {
+		t.Errorf("%s", a.Body)
+	}
+	session := f.Session(t, "acme", "user_alice", nil)
+	query := object{"query": "SELECT id, name FROM sales.customers"}
+	if got := f.Execute(t, session, "bigquery_query", query, nil).Want(t, 200); !strings.Contains(got.Body, "Jenny of acme") {
+		t.Errorf("%s", got.Body)
+	}
+	f.Clock.Advance(2 * time.Hour) // the token is dead; the next call has a new one minted
+	f.Execute(t, f.Session(t, "acme", "user_alice", nil), "bigquery_query", query, nil).Want(t, 200)
+	if n := f.Counters(t, "bigquery").TokenExchanges; n != 2 {
+		t.Errorf("%d tokens minted", n)
+	}
+	if _, err := f.Emulator.Expire("bigquery", "alice"); err != nil { // before its time
+		t.Fatal(err)
+	}
+	session = f.Session(t, "acme", "user_alice", nil)
+	f.Execute(t, session, "bigquery_check_query", query, nil).Want(t, 200)
+	if _, err := f.Emulator.RevokeGrant("bigquery", "alice"); err != nil { // the key is deleted
+		t.Fatal(err)
+	}
+	f.Execute(t, session, "bigquery_check_query", query, nil).WantCode(t, "reauthorization_required")
+	got := f.Back(t, "GET", "/v1/tenants/acme/connections/"+a.Text("connection_id"), nil).Want(t, 200)
+	if got.Text("status") != "reauthorization_required" || got.Text("reason") != "revoked_by_provider" {
+		t.Errorf("%s", got.Body)
+	}
+	// A file that names another account's key is refused by the provider.
+	forged := map[string]string{"service_account": strings.Replace(f.Key(t, "bigquery", "bob")["service_account"], "agent-bob@acme", "agent-carol@globex", 1)}
+	f.Confirm(t, f.Filled(t, "acme", "user_alice", "bigquery", forged, nil), "user_alice").WantCode(t, "conflict")
+}
+
+func TestForm_KeyPair_SignsPerAccountHost(t *testing.T) {
+	t.Parallel()
+	f := e2e.New(t)
+	key := f.Key(t, "snowflake", "alice")
+	a := f.Confirm(t, f.Filled(t, "acme", "user_alice", "snowflake", key, nil), "user_alice").Want(t, 200)
+	if a.Text("connection.account.id") != "ALICE" || a.Text("connection.account.tenant_id") != "LOCACME" {
+		t.Errorf("%s", a.Body)
+	}
+	statement := object{"statement": "SELECT CURRENT_WAREHOUSE()"}
+	if got := f.Execute(t, f.Session(t, "acme", "user_alice", nil), "snowflake_run_statement", statement, nil).Want(t, 200); !strings.Contains(got.Body, "COMPUTE_WH") {
+		t.Errorf("%s", got.Body)
+	}
+	f.Clock.Advance(3 * time.Hour)
+	session := f.Session(t, "acme", "user_alice", nil)
+	f.Execute(t, session, "snowflake_run_statement", statement, nil).Want(t, 200)
+	if _, err := f.Emulator.RevokeGrant("snowflake", "alice"); err != nil { // the public key is taken from the user
+		t.Fatal(err)
+	}
+	f.Execute(t, session, "snowflake_run_statement", statement, nil).WantCode(t, "reauthorization_required")
+	if got := f.Back(t, "GET", "/v1/tenants/acme/connections/"+a.Text("connection_id"), nil).Want(t, 200); got.Text("status") != "reauthorization_required" {
+		t.Errorf("%s", got.Body)
+	}
+	// Somebody else's key does not sign for carol.
+	other := f.Key(t, "snowflake", "carol")
+	other["private_key"] = key["private_key"]
+	f.Confirm(t, f.Filled(t, "acme", "user_alice", "snowflake", other, nil), "user_alice").WantCode(t, "conflict")
+}
+
+func TestForm_Basic_SubdomainFromTheLinkAndHostsAreHeldTo(t *testing.T) {
+	t.Parallel()
+	f := e2e.New(t)
+	key := f.Key(t, "zendesk", "alice")
+	delete(key, "subdomain")
+	l := f.Link(t, "acme", "user_alice", "zendesk", object{"params": object{"subdomain": "acme"}})
+	b := f.NewBrowser(t)
+	page := b.Open(t, l.Text("url")).Want(t, 200)
+	if strings.Contains(page.Body, `name="subdomain"`) {
+		t.Errorf("the page asks for what is known: %s", page.Body)
+	}
+	other := e2e.Form(page, key)
+	other.Set("subdomain", "globex")
+	b.Submit(t, l.Text("url"), other).Want(t, 422)
+	b.Submit(t, l.Text("url"), e2e.Form(page, key)).Want(t, 303)
+	a := f.Confirm(t, l.Text("id"), "user_alice").Want(t, 200)
+	if a.Text("connection.account.login") != "alice@acme.example" || a.Text("connection.account.tenant_id") != "acme" {
+		t.Errorf("%s", a.Body)
+	}
+	session := f.Session(t, "acme", "user_alice", nil)
+	f.Execute(t, session, "zendesk_update_ticket", object{"ticket_id": 1, "comment": "On it.", "public": false}, nil).Want(t, 200)
+	if got := f.Execute(t, session, "zendesk_list_comments", object{"ticket_id": 1}, nil).Want(t, 200); !strings.Contains(got.Body, "On it.") {
+		t.Errorf("%s", got.Body)
+	}
+	// Zendesk greets a wrong token with 200 and an anonymous user.
+	key["api_token"] = strings.Repeat("x", 40)
+	key["subdomain"] = "acme"
+	bad := f.Confirm(t, f.Filled(t, "acme", "user_bob", "zendesk", key, nil), "user_bob").WantCode(t, "conflict")
+	if bad.Text("reason") != "credential_rejected" {
+		t.Errorf("%s", bad.Body)
+	}
+	for _, evil := range []string{"evil.example/", "acme/x", "acme#", "acme?", "acme@evil.example", "acme:8080", "acme.evil.example", "acme%2f", "-acme", "", "acme ", "acme\\x", "127.0.0.1", "acme\n"} {
+		if evil != "" {
+			f.Back(t, "POST", "/v1/connect-links", object{"tenant": "acme", "principal": "user_alice", "connector": "zendesk", "return_url": e2e.ReturnURL, "params": object{"subdomain": evil + "."}}).WantCode(t, "invalid_input")
+		}
+		key["subdomain"] = evil + "/"
+		f.Back(t, "POST", "/v1/tenants/acme/connections", object{"principal": "user_alice", "connector": "zendesk", "credential": key}).WantCode(t, "invalid_input")
+		l := f.Link(t, "acme", "user_alice", "zendesk", nil)
+		key["subdomain"] = evil + "."
+		f.NewBrowser(t).Fill(t, l.Text("url"), key).Want(t, 422)
+	}
+	f.Back(t, "POST", "/v1/connect-links", object{"tenant": "acme", "principal": "user_alice", "connector": "zendesk", "return_url": e2e.ReturnURL, "params": object{"api_token": strings.Repeat("x", 40)}}).WantCode(t, "invalid_input")
+	f.Back(t, "PUT", "/v1/connectors/zendesk/client", object{"client_id": "x", "client_secret": "y"}).WantCode(t, "conflict")
 }

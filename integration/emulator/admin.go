@@ -30,7 +30,7 @@ type CallReport struct {
 type ProviderInfo struct {
 	Name         string   `json:"name"`
 	Title        string   `json:"title"`
-	AuthorizeURL string   `json:"authorize_path"`
+	AuthorizeURL string   `json:"authorize_path"` // empty: people make keys there
 	People       []Person `json:"people"`
 }
 
@@ -174,8 +174,11 @@ func (s *Server) Providers() []ProviderInfo {
 	defer s.mu.RUnlock()
 	var out []ProviderInfo
 	for _, p := range s.providers {
-		out = append(out, ProviderInfo{Name: p.name(), Title: p.tr.title,
-			AuthorizeURL: "/" + p.name() + p.tr.authorizePath, People: slices.Clone(p.tr.people)})
+		info := ProviderInfo{Name: p.name(), Title: p.tr.title, People: slices.Clone(p.tr.people)}
+		if p.tr.authorizePath != "" {
+			info.AuthorizeURL = "/" + p.name() + p.tr.authorizePath
+		}
+		out = append(out, info)
 	}
 	slices.SortFunc(out, func(a, b ProviderInfo) int {
 		if a.Name < b.Name {

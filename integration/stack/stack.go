@@ -148,6 +148,9 @@ func (s *Stack) extra() (map[string]string, error) {
 		"slack":      {"web": s.EmulatorURL + "/slack"},
 		"salesforce": {"login": s.EmulatorURL + "/salesforce", "instance": s.EmulatorURL + "/salesforce/instances"},
 		"stripe":     {"api": s.EmulatorURL + "/stripe"},
+		"bigquery":   {"oauth": s.EmulatorURL + "/bigquery", "api": s.EmulatorURL + "/bigquery"},
+		"snowflake":  {"api": s.EmulatorURL + "/snowflake/{account}"},
+		"zendesk":    {"api": s.EmulatorURL + "/zendesk/{subdomain}"},
 	}
 	for connector := range hosts {
 		if s.realClient(connector) != "" { // the real provider then
