@@ -38,6 +38,9 @@ func TestForm_APIKey_ConnectsAndCalls(t *testing.T) {
 	if n := f.Counters(t, "stripe").APICalls - before; n != 1 {
 		t.Errorf("%d calls with a dead key", n)
 	}
+	if got := f.Back(t, "GET", "/v1/tenants/acme/connections/"+a.Text("connection_id"), nil).Want(t, 200); got.Text("status") != "reauthorization_required" || got.Text("reason") != "credential_rejected" {
+		t.Errorf("%s", got.Body)
+	}
 	// A new key for the same account mends the same connection.
 	b := f.Confirm(t, f.Filled(t, "acme", "user_alice", "stripe", f.Key(t, "stripe", "alice"), object{"connection": a.Text("connection_id")}), "user_alice").Want(t, 200)
 	if b.Text("connection_id") != a.Text("connection_id") {

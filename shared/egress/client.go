@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"net/url"
 	"strings"
 	"time"
 
@@ -78,7 +79,7 @@ func (c *Client) Do(r *http.Request) (Response, error) {
 	trace := &httptrace.ClientTrace{WroteHeaders: func() { sent = true }}
 	res, err := c.http.Do(r.WithContext(httptrace.WithClientTrace(r.Context(), trace)))
 	if err != nil {
-		return Response{}, classify(err, sent)
+		return Response{}, classify(anonymous(err), sent)
 	}
 	defer func() { _ = res.Body.Close() }()
 	body, err := io.ReadAll(res.Body)
@@ -88,8 +89,17 @@ func (c *Client) Do(r *http.Request) (Response, error) {
 	return Response{res.StatusCode, res.Header, body}, nil
 }
 
-// classify turns a transport error into a fault. The transport's own text names the URL, which may hold input, so it
-// stays in the cause.
+// anonymous drops the URL from an error of net/http: a query may hold input, or a key where the provider wants it there,
+// and causes are logged.
+func anonymous(err error) error {
+	var ue *url.Error
+	if errors.As(err, &ue) {
+		return ue.Err
+	}
+	return err
+}
+
+// classify turns a transport error into a fault. The transport's own text names the address, so it stays in the cause.
 func classify(err error, sent bool) error {
 	var f *fault.Error
 	if errors.As(err, &f) {

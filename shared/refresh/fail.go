@@ -16,6 +16,8 @@ const (
 	ReasonRevokedByProvider = "revoked_by_provider"
 	ReasonOutcomeUnknown    = "refresh_outcome_unknown"
 	ReasonNoRefreshToken    = "no_refresh_token"
+	// ReasonCredentialRejected: the provider refused a credential that somebody pasted, and nothing can renew it.
+	ReasonCredentialRejected = "credential_rejected"
 	// ReasonAccountChanged and ReasonInstanceChanged: the provider answered a refresh with tokens of another account, or
 	// of another host than the one that was connected.
 	ReasonAccountChanged  = "account_changed"
@@ -41,8 +43,12 @@ const configPause = 5 * time.Minute
 // withoutToken ends a refresh that cannot be: the provider gave no refresh token. A token that lives and that nobody
 // refused stays in use until its end; then only a person can help.
 func (c *Coordinator) withoutToken(ctx context.Context, j job, r connection.RefreshRequest) (connection.RefreshResult, error) {
+	reason, why := ReasonNoRefreshToken, "the provider gave no refresh token"
+	if j.spec.Mode.Static() {
+		reason, why = ReasonCredentialRejected, "the provider refused the credential"
+	}
 	if !j.conn.Usable(c.Now()) || r.Rejected == j.conn.Refresh.Generation {
-		return c.fail(ctx, j, &EndpointError{Outcome: catalog.Outcome{Kind: catalog.OutcomeDead, Reason: ReasonNoRefreshToken}, Err: errors.New("the provider gave no refresh token")}, r)
+		return c.fail(ctx, j, &EndpointError{Outcome: catalog.Outcome{Kind: catalog.OutcomeDead, Reason: reason}, Err: errors.New(why)}, r)
 	}
 	kept, err := c.Connections.UpdateConnection(ctx, j.conn, func(x connection.Connection) (connection.Connection, error) {
 		x, err := release(x, j.conn)
@@ -109,7 +115,7 @@ func deathOf(j job, failed *EndpointError) string {
 
 // ours reports that a reason is our own finding, not the provider's word.
 func ours(reason string) bool {
-	return reason == ReasonNoRefreshToken || reason == ReasonAccountChanged || reason == ReasonInstanceChanged
+	return reason == ReasonNoRefreshToken || reason == ReasonCredentialRejected || reason == ReasonAccountChanged || reason == ReasonInstanceChanged
 }
 
 func refused(reason string) *EndpointError {
