@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/url"
 	"regexp"
 	"strings"
@@ -169,6 +170,7 @@ func walk(t *testing.T, f *e2e.Fixture) []known {
 		f.Back(t, "DELETE", "/v1/tenants/acme/connections/"+id, nil).Want(t, 200)
 		f.Do(t, e2e.Request{Method: "POST", Path: "/v1/tools?x=1", Token: session + "x"})
 	}
+	out = append(out, walkForms(t, f)...)
 	scim := scimToken(t, f, "acme")
 	out = append(out, known{"SCIM token", scim, "POST /v1/tenants/acme/scim-tokens"})
 	setActive(t, f, scim, scimUser(t, f, scim, "user_alice"), false)
@@ -177,6 +179,72 @@ func walk(t *testing.T, f *e2e.Fixture) []known {
 	f.Back(t, "GET", "/v1/api-keys", nil).Want(t, 200)
 	f.Back(t, "GET", "/v1/tenants/acme/scim-tokens", nil).Want(t, 200)
 	return out
+}
+
+// walkForms does what handles pasted secrets: a form with a mistake, one that is refused, one that works, an import, and calls
+// that fail; and returns the secrets.
+func walkForms(t *testing.T, f *e2e.Fixture) (out []known) {
+	t.Helper()
+	tools := map[string]object{"stripe_get_account": nil, "zendesk_get_current_user": nil, "bigquery_query": {"query": "SELECT 1"}, "snowflake_run_statement": {"statement": "SELECT 1"}}
+	for tool, input := range tools {
+		provider, _, _ := strings.Cut(tool, "_")
+		spec := f.Back(t, "GET", "/v1/connectors/"+provider, nil).Want(t, 200)
+		fields := f.Key(t, provider, "alice")
+		for _, field := range spec.List("fields") {
+			name := field["name"].(string)
+			if field["secret"] == true {
+				out = append(out, secretsIn(t, provider, fields[name])...)
+			}
+		}
+		l := f.Link(t, "acme", "user_alice", provider, nil)
+		b := f.NewBrowser(t)
+		wrong := maps.Clone(fields)
+		wrong["nonsense"] = "x"
+		page := b.Fill(t, l.Text("url"), wrong).Want(t, 422)
+		b.Submit(t, l.Text("url"), e2e.Form(page, fields)).Want(t, 303)
+		id := f.Confirm(t, l.Text("id"), "user_alice").Want(t, 200).Text("connection_id")
+		session := f.Session(t, "acme", "user_alice", nil)
+		out = append(out, known{"session token", session, "POST /v1/sessions"})
+		f.Execute(t, session, tool, input, nil).Want(t, 200)
+		out = append(out, tokens(t, f, provider, id)...)
+		for _, mode := range []emulator.Mode{"status:500", emulator.ModeLostReply, emulator.ModeDropBefore, "error:nonsense"} {
+			f.Fail(t, provider, emulator.Fault{Kind: emulator.KindAPI, Mode: mode, Times: 1})
+			f.Execute(t, session, tool, input, nil)
+		}
+		f.Fail(t, provider)
+		f.Back(t, "POST", "/v1/tenants/acme/connections/"+id+"/refresh", nil)
+		body := object{"principal": "user_bob", "connector": provider, "credential": fields}
+		f.Back(t, "POST", "/v1/tenants/acme/connections", body).Want(t, 201)
+		if _, err := f.Emulator.RevokeGrant(provider, "alice"); err != nil {
+			t.Fatal(err)
+		}
+		f.Back(t, "POST", "/v1/tenants/acme/connections", body).WantCode(t, "conflict")
+		f.Execute(t, session, tool, input, nil)
+		refused := f.Filled(t, "acme", "user_carol", provider, fields, nil)
+		f.Confirm(t, refused, "user_carol").WantCode(t, "conflict")
+		f.Back(t, "DELETE", "/v1/tenants/acme/connections/"+id, nil).Want(t, 200)
+	}
+	return out
+}
+
+// secretsIn are a field's value and, since nobody would show a whole file, the lines of the private key in it.
+func secretsIn(t *testing.T, provider, value string) []known {
+	t.Helper()
+	key := value
+	var file struct {
+		Key string `json:"private_key"`
+	}
+	if json.Unmarshal([]byte(value), &file) == nil {
+		key = file.Key
+	}
+	lines := strings.Split(strings.TrimSpace(key), "\n")
+	if len(lines) == 1 {
+		return []known{{provider + "'s key", value, ""}}
+	}
+	if len(lines) < 20 {
+		t.Fatalf("%s: a private key of %d lines", provider, len(lines))
+	}
+	return []known{{provider + "'s private key", lines[5], ""}, {provider + "'s private key", lines[12], ""}}
 }
 
 // connectWatched connects alice and notes each secret on the way.
@@ -251,7 +319,11 @@ func tokens(t *testing.T, f *e2e.Fixture, provider, id string) []known {
 	plain := func(p connection.Purpose, sealed []byte) string {
 		return shown(t, w, ref.Binding(p, slot.Generation), sealed)
 	}
-	return []known{{provider + "'s access token", plain(connection.AccessToken, slot.Access), ""}, {provider + "'s refresh token", plain(connection.RefreshToken, slot.Refresh), ""}}
+	out := []known{{provider + "'s access token", plain(connection.AccessToken, slot.Access), ""}}
+	if slot.Refresh != nil {
+		out = append(out, known{provider + "'s refresh token", plain(connection.RefreshToken, slot.Refresh), ""})
+	}
+	return out
 }
 
 // verifier opens the PKCE verifier that waits in a link.
