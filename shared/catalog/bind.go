@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -54,10 +55,15 @@ func (t *Tool) Bind(input map[string]any, meta map[string]string) (Request, erro
 	if err != nil {
 		return Request{}, err
 	}
-	query, err := formValues(t.spec.Request.Query, g)
+	query, err := formValues(t.connector.m.API.Query, g)
 	if err != nil {
 		return Request{}, err
 	}
+	own, err := formValues(t.spec.Request.Query, g)
+	if err != nil {
+		return Request{}, err
+	}
+	maps.Copy(query, own)
 	u.RawQuery = query.Encode()
 	r := Request{Method: t.spec.Request.Method, URL: u, Auth: t.connector.APIAuth,
 		Header: headers(map[string]string{"Accept": "application/json"}, t.connector.m.API.Headers, t.spec.Request.Headers)}

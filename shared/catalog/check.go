@@ -87,6 +87,9 @@ func checkLifetime(s *source, m *manifest) {
 }
 
 func checkScopes(s *source, m *manifest) {
+	if m.Scopes.Mode != "" {
+		oneOf(s, "scopes.mode", m.Scopes.Mode, "request", scopesFixed)
+	}
 	for name, scope := range m.Scopes.Known {
 		field := "scopes.known"
 		if scope.Description == "" {
@@ -114,11 +117,26 @@ func unknownScopes(s *source, field string, m *manifest, list []string) {
 func checkToken(s *source, m *manifest) {
 	oneOf(s, "token.format", m.Token.Format, formatForm, formatJSON)
 	for name := range m.Token.Params {
-		if slices.Contains([]string{"grant_type", "code", "redirect_uri", "code_verifier", "refresh_token", "client_id", "client_secret", "assertion", "scope",
-			"client_assertion", "client_assertion_type"}, name) {
-			s.add("token.params."+name, "is set by the grant and cannot be a constant")
-		}
+		reservedParam(s, "token.params."+name, name)
 	}
+	for name := range m.Refresh.Params {
+		reservedParam(s, "refresh.params."+name, name)
+	}
+	if m.Auth.Mode != ModeOAuth2 && (m.Refresh.URL != "" || m.Refresh.Params != nil) {
+		s.add("refresh", "only mode oauth2 refreshes")
+	}
+	checkTokenMap(s, m)
+}
+
+// reservedParam refuses a constant that the grant sets.
+func reservedParam(s *source, field, name string) {
+	if slices.Contains([]string{"grant_type", "code", "redirect_uri", "code_verifier", "refresh_token", "client_id", "client_secret", "assertion", "scope",
+		"client_assertion", "client_assertion_type"}, name) {
+		s.add(field, "is set by the grant and cannot be a constant")
+	}
+}
+
+func checkTokenMap(s *source, m *manifest) {
 	checkHeaders(s, "token.headers", m.Token.Headers)
 	checkConditions(s, "token.success", m.Token.Success)
 	for _, p := range m.Token.Roots {
@@ -148,6 +166,11 @@ func checkPath(s *source, field, p string, empty bool) {
 func checkAPI(s *source, m *manifest) {
 	checkHeaders(s, "api.headers", m.API.Headers)
 	checkAPIAuth(s, m)
+	for _, name := range references(s, "api.query", m.API.Query, false) {
+		if meta, ok := strings.CutPrefix(name, ofConnection); !ok || m.Token.Capture[meta] == "" && !m.public()[meta] {
+			s.add("api.query", "{%s}: want {connection.name} of a field that is not secret or of token.capture", name)
+		}
+	}
 	checkConditions(s, "api.success", m.API.Success)
 	if r := m.API.RateReset; r != nil {
 		checkHeaders(s, "api.rate_limit_reset.header", map[string]string{r.Header: ""})

@@ -165,7 +165,7 @@ func (c *Connector) AuthorizeURL(meta map[string]string, r AuthorizeRequest) (st
 	if r.Nonce != "" {
 		q.Set("nonce", r.Nonce)
 	}
-	if len(r.Scopes) > 0 {
+	if len(r.Scopes) > 0 && c.m.Scopes.Mode != scopesFixed {
 		q.Set(c.Scopes.Param, c.JoinScopes(r.Scopes))
 	}
 	u.RawQuery = q.Encode()
@@ -179,6 +179,28 @@ func (c *Connector) TokenURL(meta map[string]string) (string, error) {
 		return "", err
 	}
 	return u.String(), nil
+}
+
+// RefreshURL is where refresh tokens are sent: the token endpoint, unless the provider has another one for them.
+func (c *Connector) RefreshURL(meta map[string]string) (string, error) {
+	if c.m.Refresh.URL == "" {
+		return c.TokenURL(meta)
+	}
+	u, err := c.url("refresh", meta, meta)
+	if err != nil {
+		return "", err
+	}
+	return u.String(), nil
+}
+
+// RefreshParams are TokenParams of a refresh, with its own constants beside them.
+func (c *Connector) RefreshParams() map[string]string {
+	out := c.TokenParams()
+	if out == nil {
+		out = map[string]string{}
+	}
+	maps.Copy(out, c.m.Refresh.Params)
+	return out
 }
 
 // TokenHeader are the headers of a token request besides content type and client authentication. Accept is always
@@ -203,7 +225,14 @@ func (c *Connector) ProxyURL(path string, query url.Values, meta map[string]stri
 	if err := appendPath(u, path); err != nil {
 		return nil, err
 	}
-	u.RawQuery = query.Encode()
+	all, err := formValues(c.m.API.Query, given{meta: meta})
+	if err != nil {
+		return nil, err
+	}
+	for name, values := range query {
+		all[name] = values
+	}
+	u.RawQuery = all.Encode()
 	return u, nil
 }
 

@@ -282,3 +282,29 @@ func FuzzReadValues(f *testing.F) {
 		}
 	})
 }
+
+func TestManifest_ProviderHabits_AreData(t *testing.T) {
+	t.Parallel()
+	m := edit(t, plain, `token: {url: "{web}/token"}`, `token: {url: "{web}/token", capture: {team_id: team.id}}
+refresh: {url: "{web}/renew", params: {again: "1"}}`)
+	m = edit(t, edit(t, m, "scopes: {known", "scopes: {mode: fixed, default: [items], known"), `api: {base: "{web}/api"}`, `api: {base: "{web}/api", query: {team: "{connection.team_id}", v: 2}}`)
+	c := mustLoad(t, m, plainTools)
+	if u, err := c.RefreshURL(nil); err != nil || u != "https://plain.example/renew" || c.RefreshParams()["again"] != "1" {
+		t.Error(u, err)
+	}
+	if u, err := c.AuthorizeURL(nil, catalog.AuthorizeRequest{CodeChallenge: "x", Scopes: []string{"items"}}); err != nil || strings.Contains(u, "scope") {
+		t.Error(u, err)
+	}
+	if u, err := c.ProxyURL("/x", url.Values{"v": {"3"}}, map[string]string{"team_id": "T1"}); err != nil || u.RawQuery != "team=T1&v=3" {
+		t.Error(u, err)
+	}
+	got, err := c.ParseTokenBody(200, http.Header{"Content-Type": {"application/json"}}, []byte(`{"access_token":"a","scope":["b","a"]}`), time.Now())
+	if err != nil || fmt.Sprint(got.Scopes) != "[a b]" {
+		t.Error(got.Scopes, err)
+	}
+	for _, bad := range []string{"query: {team: \"{connection.none}\"}", "query: {team: \"{team}\"}", "query: {team: {a: b}}"} {
+		if _, err := catalog.Load(tree(edit(t, plain, `api: {base: "{web}/api"}`, `api: {base: "{web}/api", `+bad+"}"), "")); err == nil {
+			t.Errorf("%s: accepted", bad)
+		}
+	}
+}

@@ -133,6 +133,9 @@ func buildURLs(s *source, m manifest) map[string]template {
 	if m.Auth.Mode.asks() {
 		add("token", "token.url", m.Token.URL, public...)
 	}
+	if m.Refresh.URL != "" {
+		add("refresh", "refresh.url", m.Refresh.URL, public...)
+	}
 	add("api", "api.base", m.API.Base)
 	if m.Identity != nil && m.Identity.Request != nil {
 		add("identity", "identity.request.url", m.Identity.Request.URL)

@@ -18,6 +18,7 @@ type manifest struct {
 	Assertion   *assertionSpec      `yaml:"assertion"`
 	Authorize   authorizeSpec       `yaml:"authorize"`
 	Token       tokenSpec           `yaml:"token"`
+	Refresh     refreshSpec         `yaml:"refresh"`
 	Scopes      scopesSpec          `yaml:"scopes"`
 	Expires     expiresSpec         `yaml:"expires"`
 	Rotation    rotationSpec        `yaml:"rotation"`
@@ -73,6 +74,12 @@ type tokenSpec struct {
 	Capture map[string]string `yaml:"capture"`
 }
 
+// refreshSpec is where a refresh differs from the exchange.
+type refreshSpec struct {
+	URL    string            `yaml:"url"`
+	Params map[string]string `yaml:"params"`
+}
+
 // tokenMap holds paths below the token object; each defaults to the RFC 6749 name.
 type tokenMap struct {
 	AccessToken      string `yaml:"access_token"`
@@ -83,6 +90,7 @@ type tokenMap struct {
 }
 
 type scopesSpec struct {
+	Mode              string           `yaml:"mode"`
 	Param             string           `yaml:"param"`
 	Separator         string           `yaml:"separator"`
 	ResponseSeparator string           `yaml:"response_separator"`
@@ -109,6 +117,7 @@ type rotationSpec struct {
 type apiSpec struct {
 	Base      string            `yaml:"base"`
 	Headers   map[string]string `yaml:"headers"`
+	Query     map[string]any    `yaml:"query"`
 	Auth      apiAuthSpec       `yaml:"auth"`
 	Success   []condition       `yaml:"success"`
 	RateReset *resetSpec        `yaml:"rate_limit_reset"`

@@ -24,6 +24,9 @@ type Scopes struct {
 	responseSeparator string
 }
 
+// scopesFixed is scopes.mode where the provider takes permissions from the app's registration and not from a request.
+const scopesFixed = "fixed"
+
 // Scope is one permission as the connect page explains it.
 type Scope struct {
 	Description string   `yaml:"description"`

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"behalf.dev/behalf/shared/fault"
@@ -65,7 +66,7 @@ func (c *Connector) parseToken(raw map[string]any, a answer, now time.Time) (Tok
 	}
 	refresh, _ := lookupText(root, m.RefreshToken)
 	t := TokenResponse{AccessToken: secret.FromString(access), RefreshToken: secret.FromString(refresh), Metadata: map[string]string{}}
-	if scope, _ := lookupText(root, m.Scope); scope != "" {
+	if scope := scopeText(root, m.Scope); scope != "" {
 		t.Scopes, t.ScopesStated = c.SplitScopes(scope), true
 	}
 	t.ExpiresAt = c.expiresAt(root, now)
@@ -76,6 +77,23 @@ func (c *Connector) parseToken(raw map[string]any, a answer, now time.Time) (Tok
 		}
 	}
 	return t, c.checkCapturedHosts(t.Metadata)
+}
+
+// scopeText reads the scopes as RFC 6749 writes them, also where a provider answers with a list.
+func scopeText(root any, path string) string {
+	found, _ := lookup(root, path)
+	list, ok := found.([]any)
+	if !ok {
+		text, _ := lookupText(root, path)
+		return text
+	}
+	var out []string
+	for _, item := range list {
+		if s, ok := item.(string); ok {
+			out = append(out, s)
+		}
+	}
+	return strings.Join(out, " ")
 }
 
 // tokenRoot picks the first object that holds an access token, so that access and refresh token never come from two.

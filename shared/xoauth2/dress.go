@@ -25,6 +25,9 @@ func (k *call) dress(r *http.Request) (*http.Request, error) {
 		r.Header[name] = values
 	}
 	params := k.c.TokenParams()
+	if k.renews {
+		params = k.c.RefreshParams()
+	}
 	if len(params) == 0 && !k.c.TokenJSON() && k.c.ClientAuth != catalog.ClientAuthPrivateKey {
 		return r, nil
 	}

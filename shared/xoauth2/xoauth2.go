@@ -61,7 +61,11 @@ func (e *Endpoint) Refresh(ctx context.Context, c *catalog.Connector, client con
 		return e.mint(ctx, c, client, token, metadata)
 	}
 	call := e.call(c, client)
+	call.renews = true
 	conf, err := config(c, client, metadata)
+	if err == nil {
+		conf.Endpoint.TokenURL, err = c.RefreshURL(metadata)
+	}
 	if err != nil {
 		return connection.Tokens{}, &refresh.EndpointError{Err: err}
 	}
@@ -92,6 +96,7 @@ type call struct {
 	e      *Endpoint
 	c      *catalog.Connector
 	who    connection.Client
+	renews bool // with a refresh token
 	sent   bool
 	status int
 	header http.Header
