@@ -7,6 +7,8 @@
 // Flow: Load reads every connector.yaml strictly (unknown field: error with file and line) and checks that nothing has to
 // be guessed; tools.yaml of a connector is read at its first use, a tool's JSON Schema is compiled at its first call.
 //
+//	form        Connector.ReadValues → Metadata, and for what is pasted Credential; for what mints Seed
+//	mint        ReadSeed → Assertion or ClientOf → wire → ParseTokenBody
 //	authorize   Connector.AuthorizeURL
 //	exchange    Connector.TokenURL, TokenHeader, ClientAuth → wire → ParseTokenBody, or ClassifyTokenError
 //	call        Catalog.Tool → ValidateInput → MissingScopes → Bind → wire → ClassifyAPIResponse → Shape
@@ -17,5 +19,6 @@
 // body in the RoundTripper and ask this package.
 //
 // Hosts are named in the manifest and every URL starts with one of them: {api}/repos/{owner}. A host that comes from a
-// token response is checked against the manifest's allow list each time it is used, since it decides who gets the token.
+// token response is checked against the manifest's allow list each time it is used, since it decides who gets the token; a
+// host with a customer's parameter in it against the parameter's pattern, which lets nothing through that could name another.
 package catalog

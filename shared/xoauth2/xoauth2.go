@@ -1,4 +1,5 @@
-// Package xoauth2 speaks to token endpoints through golang.org/x/oauth2.
+// Package xoauth2 speaks to token endpoints: through golang.org/x/oauth2 for what people consent to, and with signed
+// assertions (go-jose) for connections that mint.
 //
 // It adapts that library to what the services ask for, and fences off three of its habits: the client authentication
 // style is always stated, since detecting it sends a one-time credential twice; no TokenSource is used, since it would
