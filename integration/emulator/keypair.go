@@ -46,7 +46,7 @@ type claims struct {
 
 // unverified reads header and claims of an RS256 JWT, before it is known who should have signed it.
 func unverified(text string) (jws *jose.JSONWebSignature, kid string, c claims, ok bool) {
-	jws, err := jose.ParseSigned(text, []jose.SignatureAlgorithm{jose.RS256})
+	jws, err := jose.ParseSignedCompact(text, []jose.SignatureAlgorithm{jose.RS256})
 	if err != nil || len(jws.Signatures) != 1 {
 		return nil, "", c, false
 	}

@@ -19,7 +19,6 @@ type zendesk struct {
 type zdTicket struct {
 	id                        int
 	subject, status, priority string
-	requester                 string
 	comments                  []object
 }
 

@@ -139,7 +139,7 @@ func rsaKey(t *testing.T) *rsa.PrivateKey {
 // claimsOf verifies a JWT and reads it.
 func claimsOf(t *testing.T, text string, public crypto.PublicKey, alg jose.SignatureAlgorithm) (map[string]any, jose.Header) {
 	t.Helper()
-	jws, err := jose.ParseSigned(text, []jose.SignatureAlgorithm{alg})
+	jws, err := jose.ParseSignedCompact(text, []jose.SignatureAlgorithm{alg})
 	if err != nil {
 		t.Fatalf("%q: %v", text, err)
 	}
