@@ -76,6 +76,9 @@ func (b clientBody) registration(spec *catalog.Connector) (in oauthclient.Regist
 		}
 		return in, fault.Invalid("/private_key", "private_key is missing: clients of %s sign with one, as PEM", spec.Name)
 	}
+	if b.PrivateKey != "" && b.ClientSecret != "" {
+		return in, fault.Invalid("/client_secret", "clients of %s sign and have no secret; leave client_secret out", spec.Name)
+	}
 	if b.PrivateKey != "" {
 		if _, err := catalog.ParsePrivateKey([]byte(b.PrivateKey)); err != nil {
 			return in, fault.Invalid("/private_key", "private_key is not usable: %v", err)

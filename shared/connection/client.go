@@ -24,8 +24,8 @@ type StoredClient struct {
 	Connector string
 	ID        string
 	Sealed    []byte
-	// SealedKey is the private key, nil when there is none.
-	SealedKey []byte
+	// Signs tells that what is sealed is a private key and not a secret.
+	Signs bool
 	// Params are fixed for all connections that are made with the client ("subdomain").
 	Params map[string]string
 	// Revision counts replacements; the sealed secret is bound to it.

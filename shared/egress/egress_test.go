@@ -143,3 +143,23 @@ func TestClient_CutConnection_NeverRepeatsAWrite(t *testing.T) {
 		}
 	}
 }
+
+// A key may stand in the query, where a provider takes it nowhere else; errors and their causes are logged.
+func TestClient_Failure_NamesNoQuery(t *testing.T) {
+	t.Parallel()
+	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
+	defer s.Close()
+	closed := httptest.NewServer(http.NotFoundHandler())
+	closed.Close()
+	for _, at := range []string{s.URL, closed.URL, "https://does-not-resolve.invalid"} {
+		_, err := New(Options{AllowPrivate: true}).Do(request(t, t.Context(), at+"/x?key=SECRET0123456789"))
+		for e := err; e != nil; e = errors.Unwrap(e) {
+			if strings.Contains(e.Error(), "SECRET") {
+				t.Errorf("%s: %v", at, e)
+			}
+		}
+		if cause := fault.From(err).Unwrap(); err == nil || cause == nil || strings.Contains(cause.Error(), "SECRET") {
+			t.Errorf("%s: %v, %v", at, err, cause)
+		}
+	}
+}

@@ -54,14 +54,8 @@ func Binding(c connection.StoredClient) connection.Binding {
 	return binding(c.Owner, c.Connector, c.Revision)
 }
 
-// keyBinding is binding for the private key beside the secret.
-func keyBinding(owner tenant.ID, connector string, revision uint64) connection.Binding {
-	b := binding(owner, connector, revision)
-	b.Record = "client-key:" + connector
-	return b
-}
-
-// Registration is a client to keep. Secret or PrivateKey may be zero.
+// Registration is a client to keep. It proves itself with a secret or with a private key, not with both; a public client has
+// neither.
 type Registration struct {
 	ID                 string
 	Secret, PrivateKey secret.Text
@@ -75,13 +69,12 @@ func (r *Registry) Put(ctx context.Context, owner tenant.ID, connector string, i
 		return old, err
 	}
 	c := connection.StoredClient{Owner: owner, Connector: connector, ID: in.ID, Params: in.Params, Revision: old.Revision + 1, Updated: r.now()}
-	if !in.Secret.IsZero() {
-		if c.Sealed, err = r.sealer.Seal(ctx, binding(owner, connector, c.Revision), in.Secret); err != nil {
-			return c, err
-		}
+	proof := in.Secret
+	if c.Signs = !in.PrivateKey.IsZero(); c.Signs {
+		proof = in.PrivateKey
 	}
-	if !in.PrivateKey.IsZero() {
-		if c.SealedKey, err = r.sealer.Seal(ctx, keyBinding(owner, connector, c.Revision), in.PrivateKey); err != nil {
+	if !proof.IsZero() {
+		if c.Sealed, err = r.sealer.Seal(ctx, binding(owner, connector, c.Revision), proof); err != nil {
 			return c, err
 		}
 	}
@@ -121,13 +114,14 @@ func (r *Registry) Client(ctx context.Context, owner tenant.ID, connector string
 		return connection.Client{}, err
 	}
 	out := connection.Client{Owner: owner, Connector: connector, ID: c.ID}
-	if c.Sealed != nil {
-		if out.Secret, err = r.sealer.Open(ctx, binding(owner, connector, c.Revision), c.Sealed); err != nil {
-			return out, err
-		}
+	if c.Sealed == nil {
+		return out, nil
 	}
-	if c.SealedKey != nil {
-		out.PrivateKey, err = r.sealer.Open(ctx, keyBinding(owner, connector, c.Revision), c.SealedKey)
+	proof, err := r.sealer.Open(ctx, binding(owner, connector, c.Revision), c.Sealed)
+	if c.Signs {
+		out.PrivateKey = proof
+	} else {
+		out.Secret = proof
 	}
 	return out, err
 }
