@@ -1,4 +1,5 @@
-// Package emulator answers like GitHub, Slack and Salesforce, so that an
+// Package emulator answers like GitHub, Slack and Salesforce, and like BigQuery,
+// Snowflake, Stripe and Zendesk, where people make keys themselves, so that an
 // adopter (and Behalf's own demo and tests) can run real OAuth 2.0
 // authorization-code flows with PKCE and real API calls without a vendor
 // account.
@@ -18,7 +19,9 @@
 //	/github/api/user                   stands for https://api.github.com/user
 //	/slack/oauth/v2/authorize          /slack/api/oauth.v2.access, /slack/api/...
 //	/salesforce/services/oauth2/...    API below /salesforce/instances/{org}/...
-//	/_emulator/...                     registration, observation and faults
+//	/snowflake/{account}/api/v2/...    stands for https://{account}.snowflakecomputing.com
+//	/_emulator/...                     registration, observation and faults;
+//	                                   POST .../{provider}/credential makes a key
 //
 // A request passes engine.go in this order: parse, identify whose token it
 // carries, pick an ordered fault, wait (outside the lock), process under the

@@ -212,6 +212,11 @@ func checkLife(s *source, m *manifest) {
 	if mode != ModeOAuth2 && m.Revoke != nil && (m.Revoke.Token == TokenRefresh || mode.Static()) {
 		s.add("revoke.token", "only an access token that was minted can be revoked; what it is minted from belongs to the customer")
 	}
+	byClient := func(a CallAuth) bool { return a == CallAuthClientBasic || a == CallAuthClientPost }
+	noSecret := m.Auth.ClientAuth == ClientAuthPrivateKey || mode != ModeOAuth2
+	if noSecret && (m.Revoke != nil && byClient(m.Revoke.Auth) || m.Introspect != nil && byClient(m.Introspect.Auth)) {
+		s.add("auth.client_auth", "this client has no secret that revoke or introspect could send")
+	}
 	if mode != ModeOAuth2 && m.Introspect != nil {
 		s.add("introspect", "only mode oauth2 has it")
 	}

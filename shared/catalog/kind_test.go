@@ -94,6 +94,7 @@ func TestLoad_BrokenKind_SaysWhereAndWhat(t *testing.T) {
 		{"captured private key", signing, "capture: {mail: email}", "capture: {mail: email, pk: private_key}", "is the private key; metadata is not secret"},
 		{"minting that rotates", signing, "expires: {mode: field}", "expires: {mode: field}\nrotation: {class: strict}", "a mode that mints is static"},
 		{"sending the key away", signing, "api: {base", "revoke: {method: POST, url: \"{api}/r\", auth: none, token: refresh, param: token, format: form, success: {status: [200]}, blast_radius: token}\napi: {base", "belongs to the customer"},
+		{"secret of a client that signs", plain, "client_auth: client_secret_basic, pkce: use}", "client_auth: private_key_jwt, pkce: use}\nrevoke: {method: POST, url: \"{web}/r\", auth: client_basic, token: refresh, param: token, format: form, success: {status: [200]}, blast_radius: grant}", "this client has no secret"},
 		{"token constant that is ours", signing, `token: {url: "{api}/token"}`, `token: {url: "{api}/token", params: {assertion: x}}`, "is set by the grant"},
 		{"unknown expiry format", signing, "expires: {mode: field}", "expires: {mode: field, format: minutes}", `"minutes" is not one of seconds`},
 	} {
