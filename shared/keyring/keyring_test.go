@@ -114,7 +114,7 @@ func (w *world) connect(n int) {
 		w.must(w.store.PutSlot(w.t.Context(), refOf(i), w.slot(w.vault, i, 1, 1)))
 		w.must(w.store.PutSlot(w.t.Context(), refOf(i), w.slot(w.vault, i, 2, 2)))
 	}
-	_, err := w.clients().Put(w.t.Context(), "acme", "github", "id", secret.FromString("hush"))
+	_, err := w.clients().Put(w.t.Context(), "acme", "github", oauthclient.Registration{ID: "id", Secret: secret.FromString("hush")})
 	w.must(err)
 }
 
