@@ -4,7 +4,7 @@ export BEHALF_TEST_CACHE ?= $(CURDIR)/.cache
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.7.0
 FUNCTIONS = authorizer admin callback execute keys refresh revoke scim audit canary
 
-.PHONY: help demo dev test test-go test-dynamodb test-storm test-infra test-templates race vet lint fmt build templates bench fuzz clean
+.PHONY: help demo dev test test-go test-dynamodb test-storm test-infra test-templates test-mcp race vet lint fmt build templates bench fuzz clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,7 +15,7 @@ demo: ## see Behalf do its job on this machine
 dev: ## keep the stack running on port 8787
 	go run ./cmd/behalf dev
 
-test: test-go test-dynamodb test-storm test-infra test-templates ## everything; installs what it needs
+test: test-go test-dynamodb test-storm test-infra test-templates test-mcp ## everything; installs what it needs
 
 test-go: ## unit, contract, policy and end-to-end tests on the embedded AWS
 	go test ./...
@@ -31,6 +31,9 @@ test-infra: ## the CDK app: templates up to date, checks on them (needs Node)
 
 test-templates: ## cfn-lint and cdk-nag over the synthesised templates (fetched from PyPI and npm; Python 3 and Node)
 	BEHALF_TEMPLATE_CHECKS=1 go -C infra test ./checks
+
+test-mcp: ## MCP's public conformance suite against the local stack, both revisions (fetched from npm; Node)
+	BEHALF_MCP_CONFORMANCE=1 go test -count=1 ./integration/mcp/...
 
 race: ## the race detector on the packages that run in production
 	go test -race ./shared/...

@@ -90,6 +90,10 @@ func (f *Function) routes() map[string]apigw.Handler {
 		"PUT /v1/tenants/{tenant}/switches":                          f.putSwitches,
 		"GET /v1/switches":                                           f.getDeploymentSwitches,
 		"PUT /v1/switches":                                           f.putDeploymentSwitches,
+		"GET /v1/tenants/{tenant}/mcp-views":                         f.listViews,
+		"PUT /v1/tenants/{tenant}/mcp-views/{view}":                  f.putView,
+		"GET /v1/tenants/{tenant}/mcp-views/{view}":                  f.getView,
+		"DELETE /v1/tenants/{tenant}/mcp-views/{view}":               f.deleteView,
 		"POST /v1/api-keys":                                          f.createKey,
 		"GET /v1/api-keys":                                           f.listKeys,
 		"DELETE /v1/api-keys/{key}":                                  f.deleteKey,
@@ -111,6 +115,9 @@ func (f *Function) routes() map[string]apigw.Handler {
 	routes["GET /healthz"] = f.health
 	routes["GET /openapi.json"] = f.openapi
 	routes["GET /.well-known/jwks.json"] = f.jwks
+	routes["GET /.well-known/oauth-protected-resource"] = f.resource
+	routes["GET /.well-known/oauth-protected-resource/mcp"] = f.resource
+	routes["GET /.well-known/oauth-protected-resource/mcp/{view}"] = f.resource
 	return routes
 }
 

@@ -34,7 +34,7 @@ type batchAnswer struct {
 // batch runs several calls side by side, in no order. Each stands alone: one that fails stops no other, and every answer
 // stands at the place of its call.
 func (f *Function) batch(ctx context.Context, r *apigw.Request) (*apigw.Response, error) {
-	ctx, s, ex, err := f.caller(ctx, r)
+	a, err := f.agent(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -53,13 +53,13 @@ func (f *Function) batch(ctx context.Context, r *apigw.Request) (*apigw.Response
 	g.SetLimit(batchParallel)
 	for i, c := range b.Calls {
 		g.Go(func() error {
-			res, err := f.call(ctx, s, ex, c, r.ID())
+			res, err := a.run(c, r.ID())
 			if err != nil {
 				out.Results[i].Error, _ = fault.Problem(err, r.ID())
 				return nil
 			}
-			a := answerOf(res)
-			out.Results[i] = batchResult{Result: &a, Replayed: res.Replayed}
+			got := answerOf(res)
+			out.Results[i] = batchResult{Result: &got, Replayed: res.Replayed}
 			return nil
 		})
 	}

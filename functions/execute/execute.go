@@ -4,15 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"slices"
 	"strings"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 
 	"behalf.dev/behalf/connectors"
+	"behalf.dev/behalf/functions/execute/mcp"
 	"behalf.dev/behalf/shared/apigw"
-	"behalf.dev/behalf/shared/authn"
 	"behalf.dev/behalf/shared/awslambda"
 	"behalf.dev/behalf/shared/catalog"
 	"behalf.dev/behalf/shared/egress"
@@ -32,7 +30,12 @@ type Function struct {
 	refresh  awslambda.Refresher
 	retries  *toolcall.Retries
 	policies *toolcall.Policies
+	// endpoint speaks MCP.
+	endpoint mcp.Endpoint
 }
+
+// version is what MCP clients are told, that of the HTTP API.
+const version = "1"
 
 // Variables are the environment variables that New requires.
 func Variables() []string {
@@ -42,7 +45,7 @@ func Variables() []string {
 // New wires the function.
 func New(d awslambda.Deps) (*Function, error) {
 	r := env.NewReader(d.Lookup)
-	stage, _ := r.Require(env.Stage), r.Require(env.PublicURL)
+	stage, public := r.Require(env.Stage), r.Require(env.PublicURL)
 	tables := workspace.Tables(r)
 	key, refresh := r.Require(env.VaultKey), r.Require(env.RefreshFunction)
 	if err := r.Err(); err != nil {
@@ -53,53 +56,13 @@ func New(d awslambda.Deps) (*Function, error) {
 		return nil, err
 	}
 	f := &Function{deps: d, catalog: cat, retries: toolcall.NewRetries(), policies: toolcall.NewPolicies(), open: workspace.NewOpener(d.AWS, stage, tables, key, d.Now),
-		out:     egress.New(egress.Options{AllowPrivate: r.Optional(env.AllowPrivateHosts, "") == "true", Wrap: d.Trace.Transport}),
-		refresh: awslambda.Refresher{Caller: awslambda.NewCaller(lambda.NewFromConfig(d.AWS)), Function: refresh}}
+		out:      egress.New(egress.Options{AllowPrivate: r.Optional(env.AllowPrivateHosts, "") == "true", Wrap: d.Trace.Transport}),
+		refresh:  awslambda.Refresher{Caller: awslambda.NewCaller(lambda.NewFromConfig(d.AWS)), Function: refresh},
+		endpoint: mcp.Endpoint{Public: strings.TrimRight(public, "/"), Version: version, Log: d.Log}}
 	f.Mux = apigw.NewMux(d.Log, map[string]apigw.Handler{"GET /v1/tools": f.tools, "POST /v1/execute": f.execute, "POST /v1/execute/batch": f.batch,
-		"ANY /v1/proxy/{connector}/{path+}": f.proxy})
+		"ANY /v1/proxy/{connector}/{path+}": f.proxy,
+		"POST /mcp":                         f.mcp, "GET /mcp": f.mcp, "DELETE /mcp": f.mcp, "POST /mcp/{view}": f.mcp, "GET /mcp/{view}": f.mcp, "DELETE /mcp/{view}": f.mcp}).Render(f.render)
 	return f, nil
-}
-
-// executor is a toolcall.Executor under the session's own credentials.
-func (f *Function) executor(creds aws.CredentialsProvider) *toolcall.Executor {
-	w := f.open.Open(creds)
-	return toolcall.New(toolcall.Deps{Tools: f.catalog, State: w.DB, Sealer: w.Vault, Refresher: f.refresh, Provider: f.out, Claims: w.DB, Rules: w.DB, Approvals: w.DB, Policies: f.policies,
-		Recorder: w.DB, Retries: f.retries, Log: f.deps.Log, Now: f.deps.Now, NewID: f.deps.IDs.New})
-}
-
-// caller is the session of a request, and the executor for it.
-func (f *Function) caller(ctx context.Context, r *apigw.Request) (context.Context, authn.Session, *toolcall.Executor, error) {
-	s, creds, err := r.Session(f.deps.Now())
-	if err != nil {
-		return ctx, s, nil, err
-	}
-	return awslambda.With(ctx, awslambda.Fields{Session: s.ID}), s, f.executor(creds), nil
-}
-
-func (f *Function) tools(ctx context.Context, r *apigw.Request) (*apigw.Response, error) {
-	ctx, s, ex, err := f.caller(ctx, r)
-	if err != nil {
-		return nil, err
-	}
-	if err := r.Only("format", "q"); err != nil {
-		return nil, err
-	}
-	format := r.Query().Get("format")
-	if format == "" {
-		format = catalog.FormatMCP
-	}
-	if !slices.Contains(catalog.Formats(), format) {
-		return nil, fault.Invalid("format", "unknown format %q; known are %s", format, strings.Join(catalog.Formats(), ", "))
-	}
-	list, err := ex.List(ctx, s, r.Query().Get("q"))
-	if err != nil {
-		return nil, err
-	}
-	defs := make([]any, len(list))
-	for i, t := range list {
-		defs[i] = t.Definition(format)
-	}
-	return apigw.JSON(http.StatusOK, map[string]any{"tools": defs})
 }
 
 type executeBody struct {
@@ -122,7 +85,7 @@ type executeAnswer struct {
 }
 
 func (f *Function) execute(ctx context.Context, r *apigw.Request) (*apigw.Response, error) {
-	ctx, s, ex, err := f.caller(ctx, r)
+	a, err := f.agent(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +96,7 @@ func (f *Function) execute(ctx context.Context, r *apigw.Request) (*apigw.Respon
 	if err := r.JSON(&b); err != nil {
 		return nil, err
 	}
-	res, err := f.call(ctx, s, ex, b, r.ID())
+	res, err := a.run(b, r.ID())
 	if err != nil {
 		return nil, err
 	}
@@ -144,21 +107,15 @@ func (f *Function) execute(ctx context.Context, r *apigw.Request) (*apigw.Respon
 	return out, err
 }
 
-// call runs one tool call and says so in trace and log.
-func (f *Function) call(ctx context.Context, s authn.Session, ex *toolcall.Executor, b executeBody, requestID string) (toolcall.Result, error) {
+// run runs one tool call of the HTTP API.
+func (a *agent) run(b executeBody, requestID string) (toolcall.Result, error) {
 	if b.Tool == "" {
 		return toolcall.Result{}, fault.Invalid("/tool", "tool is missing; GET /v1/tools lists what this session may call")
 	}
 	if len(b.Input) == 0 && b.Cursor == "" {
 		b.Input = json.RawMessage("{}")
 	}
-	res, err := ex.Run(ctx, s, toolcall.Call{Tool: b.Tool, Input: b.Input, Connection: b.Connection, IdempotencyKey: b.IdempotencyKey, Cursor: b.Cursor, Pages: b.Pages, MaxBytes: b.MaxBytes, RequestID: requestID})
-	if err != nil {
-		return res, err
-	}
-	f.deps.Trace.Annotate(ctx, map[string]string{"tenant": string(s.Tenant), "tool": b.Tool, "outcome": "succeeded"})
-	f.deps.Log.InfoContext(awslambda.With(ctx, awslambda.Fields{Execution: res.ExecutionID}), "executed", "tool", b.Tool, "connection", res.ConnectionID)
-	return res, nil
+	return a.Call(a.ctx, toolcall.Call{Tool: b.Tool, Input: b.Input, Connection: b.Connection, IdempotencyKey: b.IdempotencyKey, Cursor: b.Cursor, Pages: b.Pages, MaxBytes: b.MaxBytes, RequestID: requestID})
 }
 
 func answerOf(res toolcall.Result) executeAnswer {

@@ -17,7 +17,7 @@ const maxProxyBody = 4 << 20
 // proxy sends a request that no tool covers. The provider's answer comes back with its own status and the header
 // Behalf-Provider-Status; an answer without that header is ours, a problem document.
 func (f *Function) proxy(ctx context.Context, r *apigw.Request) (*apigw.Response, error) {
-	ctx, s, ex, err := f.caller(ctx, r)
+	a, err := f.agent(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -29,13 +29,13 @@ func (f *Function) proxy(ctx context.Context, r *apigw.Request) (*apigw.Response
 	if err != nil {
 		return nil, err
 	}
-	res, err := ex.Proxy(ctx, s, toolcall.ProxyCall{Connector: connector, Method: r.Method(), Path: r.RawPath("path"), Query: r.Query(), Header: r.Headers(), Body: body,
+	res, err := a.exec.Proxy(a.ctx, a.session, toolcall.ProxyCall{Connector: connector, Method: r.Method(), Path: r.RawPath("path"), Query: r.Query(), Header: r.Headers(), Body: body,
 		Connection: r.Header("Behalf-Connection"), IdempotencyKey: r.Header("Idempotency-Key"), RequestID: r.ID()})
 	if err != nil {
 		return nil, err
 	}
-	f.deps.Trace.Annotate(ctx, map[string]string{"tenant": string(s.Tenant), "tool": catalog.ProxyTool(connector), "outcome": "succeeded"})
-	f.deps.Log.InfoContext(awslambda.With(ctx, awslambda.Fields{Execution: res.ExecutionID}), "proxied", "connector", connector, "method", r.Method(), "provider_status", res.Status, "connection", res.ConnectionID)
+	f.deps.Trace.Annotate(a.ctx, map[string]string{"tenant": string(a.session.Tenant), "tool": catalog.ProxyTool(connector), "outcome": "succeeded"})
+	f.deps.Log.InfoContext(awslambda.With(a.ctx, awslambda.Fields{Execution: res.ExecutionID}), "proxied", "connector", connector, "method", r.Method(), "provider_status", res.Status, "connection", res.ConnectionID)
 	return passOn(res), nil
 }
 

@@ -45,9 +45,7 @@ func newAPI(stack awscdk.Stack, n naming, o Options) api.RestApi {
 			Certificate: awscertificatemanager.Certificate_FromCertificateArn(stack, jsii.String("Certificate"), jsii.String(o.Certificate)),
 		}
 	}
-	rest := api.NewRestApi(stack, jsii.String("Api"), props)
-	newGatewayResponses(rest)
-	return rest
+	return api.NewRestApi(stack, jsii.String("Api"), props)
 }
 
 // accessLogFormat names the route and not the path, since the path of a connect link is a secret, and nothing of the authorizer.

@@ -6,12 +6,13 @@ import (
 	api "github.com/aws/aws-cdk-go/awscdk/v2/awsapigateway"
 	"github.com/aws/jsii-runtime-go"
 
+	"behalf.dev/behalf/shared/apigw"
 	"behalf.dev/behalf/shared/fault"
 )
 
 // newGatewayResponses makes API Gateway's own answers the same problem documents that the functions write. A timeout is
 // outcome_unknown: the function may go on and reach the provider after API Gateway has given up.
-func newGatewayResponses(rest api.RestApi) {
+func newGatewayResponses(rest api.RestApi, publicURL string) {
 	for _, r := range []struct {
 		id    string
 		kind  api.ResponseType
@@ -28,7 +29,7 @@ func newGatewayResponses(rest api.RestApi) {
 		body, status := fault.Problem(r.fault, "$context.requestId")
 		headers := map[string]*string{"Content-Type": jsii.String("'" + fault.ContentType + "'")}
 		if r.fault.Code == fault.Unauthenticated {
-			headers["WWW-Authenticate"] = jsii.String("'Bearer'") // RFC 6750, section 3
+			headers["WWW-Authenticate"] = jsii.String("'" + apigw.Challenge(publicURL, r.id == "Refused") + "'") // RFC 6750, section 3
 		}
 		rest.AddGatewayResponse(jsii.String(r.id), &api.GatewayResponseOptions{
 			Type: r.kind, StatusCode: jsii.String(strconv.Itoa(status)), ResponseHeaders: &headers,

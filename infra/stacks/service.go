@@ -30,6 +30,7 @@ func newService(scope constructs.Construct, o Options, k keys, tables map[string
 	api := newAPI(stack, n, o)
 	values := variables(n, o, k)
 	values[env.PublicURL], values[env.EventBus] = publicURL(stack, o, api), *bus.EventBusName()
+	newGatewayResponses(api, values[env.PublicURL])
 	values[env.RefreshQueue], values[env.RevokeQueue] = *q.refresh.QueueUrl(), *q.revoke.QueueUrl()
 	made := map[string]awslambda.Function{}
 	for _, f := range functions() {

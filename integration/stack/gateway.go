@@ -32,6 +32,8 @@ type gateway struct {
 	cache     authorizerCache
 	newID     func() string
 	log       *slog.Logger
+	// public is the deployment's URL, which challenges name.
+	public string
 	// observe sees each answer, for what the local stack does on top (register OAuth clients at the emulators).
 	observe func(r *http.Request, body []byte, res events.APIGatewayProxyResponse)
 }
@@ -98,7 +100,7 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		doc, status := fault.Problem(err, id)
 		h := map[string][]string{"Content-Type": {fault.ContentType}}
 		if status == http.StatusUnauthorized {
-			h["WWW-Authenticate"] = []string{"Bearer"}
+			h["WWW-Authenticate"] = []string{apigw.Challenge(g.public, len(r.Header.Values("Authorization")) > 0)}
 		}
 		res = events.APIGatewayProxyResponse{StatusCode: status, MultiValueHeaders: h, Body: string(doc)}
 	} else if g.observe != nil {

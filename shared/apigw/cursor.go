@@ -20,9 +20,14 @@ func (r *Request) Position() (string, error) {
 	if s == "" {
 		return "", nil
 	}
+	return ParseCursor("cursor", s)
+}
+
+// ParseCursor is the position behind a cursor; field is what the error names. It returns fault.InvalidInput.
+func ParseCursor(field, s string) (string, error) {
 	b, err := base64.RawURLEncoding.DecodeString(s)
 	if err != nil || len(b) < 2 || b[0] != '1' {
-		return "", fault.Invalid("cursor", "this cursor is not one of ours; leave it out to start over")
+		return "", fault.Invalid(field, "this cursor is not one of ours; leave it out to start over")
 	}
 	return string(b[1:]), nil
 }

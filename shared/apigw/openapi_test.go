@@ -389,7 +389,7 @@ func TestOpenAPI_StatusCodes_AreKnown(t *testing.T) {
 			}
 			ok = ok || n < 400
 		}
-		if !ok {
+		if !ok && at(op, "responses", "405") == nil { // MCP wants some methods answered with a 405
 			t.Errorf("%s never succeeds", name)
 		}
 	}

@@ -52,6 +52,9 @@ func controlRoutes() []Route {
 		{get, "/healthz", Admin, None, ""},
 		{get, "/openapi.json", Admin, None, ""},
 		{get, "/.well-known/jwks.json", Admin, None, ""},
+		{get, "/.well-known/oauth-protected-resource", Admin, None, ""},
+		{get, "/.well-known/oauth-protected-resource/mcp", Admin, None, ""},
+		{get, "/.well-known/oauth-protected-resource/mcp/{view}", Admin, None, ""},
 
 		{get, "/v1/tenants", Admin, Key, "tenants:read"},
 		{put, "/v1/tenants/{tenant}", Admin, Key, "tenants:write"},
@@ -70,6 +73,10 @@ func controlRoutes() []Route {
 		{put, "/v1/tenants/{tenant}/switches", Admin, Key, "policy:write"},
 		{get, "/v1/switches", Admin, Key, "policy:read"},
 		{put, "/v1/switches", Admin, Key, "policy:write"},
+		{get, "/v1/tenants/{tenant}/mcp-views", Admin, Key, "tenants:read"},
+		{put, "/v1/tenants/{tenant}/mcp-views/{view}", Admin, Key, "tenants:write"},
+		{get, "/v1/tenants/{tenant}/mcp-views/{view}", Admin, Key, "tenants:read"},
+		{del, "/v1/tenants/{tenant}/mcp-views/{view}", Admin, Key, "tenants:write"},
 		{post, "/v1/api-keys", Admin, Key, "keys:write"},
 		{get, "/v1/api-keys", Admin, Key, "keys:read"},
 		{del, "/v1/api-keys/{key}", Admin, Key, "keys:write"},
@@ -112,7 +119,7 @@ func connectRoutes() []Route {
 
 // agentRoutes are what a session may do.
 func agentRoutes() []Route {
-	const get, post = http.MethodGet, http.MethodPost
+	const get, post, del = http.MethodGet, http.MethodPost, http.MethodDelete
 	return []Route{
 		// A path of its own, since API Gateway asks one kind of credential per route, and an agent has no API key. Admin
 		// answers it because it alone may sign.
@@ -123,6 +130,13 @@ func agentRoutes() []Route {
 		{"ANY", "/v1/proxy/{connector}/{path+}", Execute, Session, ""},
 		// Admin answers it because execute may write the audit trail and not read it.
 		{get, "/v1/executions/{execution}", Admin, Session, ""},
+		// Without sessions there is no stream to open and nothing to end: GET and DELETE answer 405, as MCP asks.
+		{post, "/mcp", Execute, Session, ""},
+		{get, "/mcp", Execute, Session, ""},
+		{del, "/mcp", Execute, Session, ""},
+		{post, "/mcp/{view}", Execute, Session, ""},
+		{get, "/mcp/{view}", Execute, Session, ""},
+		{del, "/mcp/{view}", Execute, Session, ""},
 	}
 }
 

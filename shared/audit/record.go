@@ -40,6 +40,7 @@ const (
 	KeysRotated          Kind = "keys.rotated"
 	KMSKeyChanged        Kind = "keys.kms_key_changed"
 	KeyRetired           Kind = "keys.retired"
+	ViewChanged          Kind = "mcp_view.changed"
 )
 
 // Record is one audit row. It never holds a credential or a tool's input: inputs are identified by their SHA-256.

@@ -76,7 +76,8 @@ func Formats() []string { return []string{FormatMCP, FormatOpenAI, FormatAnthrop
 // Definition is the tool as a framework wants it, ready for JSON; nil for an unknown format.
 //
 // mcp: Tool of the Model Context Protocol. openai: a function tool of Chat Completions. anthropic: a tool of the Messages
-// API. gemini: a FunctionDeclaration with parametersJsonSchema, which unlike parameters takes full JSON Schema.
+// API. gemini: a FunctionDeclaration with parametersJsonSchema in the keywords that Google documents for it; what they
+// cannot say is said in descriptions, and checked at the call anyway.
 func (t *Tool) Definition(format string) any {
 	switch format {
 	case FormatMCP:
@@ -88,7 +89,7 @@ func (t *Tool) Definition(format string) any {
 	case FormatAnthropic:
 		return anthropicTool{t.Name, t.Description, t.InputSchema}
 	case FormatGemini:
-		return geminiTool{t.Name, t.Description, t.InputSchema}
+		return geminiTool{t.Name, t.Description, t.geminiSchema()}
 	}
 	return nil
 }
@@ -129,5 +130,5 @@ type anthropicTool struct {
 type geminiTool struct {
 	Name        string          `json:"name"`
 	Description string          `json:"description"`
-	Parameters  json.RawMessage `json:"parametersJsonSchema"`
+	Parameters  json.RawMessage `json:"parametersJsonSchema,omitempty"`
 }

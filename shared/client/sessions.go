@@ -109,15 +109,6 @@ const (
 	Gemini    = "gemini"
 )
 
-// Tools lists what the session may call now, each in the shape that format names (MCP when empty). query keeps tools
-// that hold all of its words; empty keeps all.
-func (s *Session) Tools(ctx context.Context, format, query string) ([]json.RawMessage, error) {
-	out, err := get[struct {
-		Tools []json.RawMessage `json:"tools"`
-	}](ctx, s.c, call{method: http.MethodGet, route: "/v1/tools", query: with("format", format, "q", query), token: s.token})
-	return out.Tools, err
-}
-
 // Call is one tool call.
 type Call struct {
 	Tool string `json:"tool"`

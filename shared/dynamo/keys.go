@@ -69,6 +69,12 @@ func rulesKey(t tenant.ID) key       { return key{partition(t, "S"), "RULES"} }
 func policyKey(t tenant.ID, revision uint64) key {
 	return key{partition(t, "S"), fmt.Sprintf("POLICY#%010d", revision)}
 }
+
+// viewPrefix and viewKey are for the views of MCP, beside the state because sessions may read that partition.
+const viewPrefix = "VIEW#"
+
+func viewKey(t tenant.ID, name string) key { return key{partition(t, "S"), viewPrefix + part(name)} }
+
 func listPartition(t tenant.ID) string { return partition(t, "L") }
 func listKey(t tenant.ID, id connection.ID) key {
 	return key{listPartition(t), "C#" + part(string(id))}

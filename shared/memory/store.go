@@ -41,6 +41,7 @@ type Store struct {
 	suspended   map[tenant.Scope]bool
 	ended       map[tenant.Scope]authn.Ended
 	issuers     map[tenant.ID]row
+	views       map[idKey]row
 	keys        map[recordKey]row
 	records     map[tenant.ID][]row
 	recorded    map[idKey]bool
@@ -56,7 +57,7 @@ func New(now func() time.Time) *Store {
 	return &Store{now: now, connections: map[connection.Ref]connectionRow{}, listed: map[tenant.ID]map[connection.ID]connection.Ref{}, grants: map[grantKey]row{},
 		slots: map[slotKey]row{}, links: map[idKey]row{}, hashes: map[idKey]string{}, claims: map[claimKey]row{}, wrapped: map[wrappedKey]row{}, walks: map[tenant.ID]row{},
 		clients: map[clientKey]row{}, tenants: map[tenant.ID]row{}, deployed: map[tenant.ID]bool{}, suspended: map[tenant.Scope]bool{},
-		ended: map[tenant.Scope]authn.Ended{}, issuers: map[tenant.ID]row{},
+		ended: map[tenant.Scope]authn.Ended{}, issuers: map[tenant.ID]row{}, views: map[idKey]row{},
 		keys: map[recordKey]row{}, records: map[tenant.ID][]row{}, recorded: map[idKey]bool{}, segments: map[tenant.ID][]row{},
 		rules: map[tenant.ID]rulesRow{}, groups: map[tenant.Scope][]string{}, counts: map[idKey]int64{}, approvals: map[approvalKey]row{}}
 }

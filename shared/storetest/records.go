@@ -27,6 +27,8 @@ func Records(t *testing.T, open func(t *testing.T) Store) {
 		"EndSession_OfOnePrincipal_SurvivesSuspension":    endSession,
 		"EndSession_ManyAtOnce_NoneIsLost":                endSessions,
 		"Issuer_StoredReadDeleted_OfItsTenantOnly":        issuerCycle,
+		"View_StoredReadDeleted_OfItsTenantOnly":          viewCycle,
+		"Views_InPages_WithoutDeletedOnes":                viewList,
 		"Due_StatusAndTime_Decide":                        dueStatus,
 		"Due_OverAllShards_LongestOverdueFirst":           dueOrder,
 		"Link_ByIDAndByHash_OfItsTenantOnly":              linkWhole,

@@ -47,6 +47,7 @@ type Store interface {
 	Suspender
 	Sessions
 	Issuers
+	Views
 	KeyRecords
 	Shredder
 	toolcall.Rulebook
@@ -106,6 +107,14 @@ type Issuers interface {
 	Issuer(ctx context.Context, t tenant.ID) (authn.Issuer, error)
 	PutIssuer(ctx context.Context, t tenant.ID, x authn.Issuer) error
 	DeleteIssuer(ctx context.Context, t tenant.ID) error
+}
+
+// Views keeps the views of MCP.
+type Views interface {
+	View(ctx context.Context, t tenant.ID, name string) (toolcall.View, error)
+	PutView(ctx context.Context, t tenant.ID, v toolcall.View) error
+	DeleteView(ctx context.Context, t tenant.ID, v toolcall.View) error
+	Views(ctx context.Context, t tenant.ID, after string, limit int) ([]toolcall.View, string, error)
 }
 
 // KeyRecords keeps API keys and SCIM tokens.

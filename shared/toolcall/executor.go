@@ -68,10 +68,11 @@ type Provider interface {
 	Do(r *http.Request) (egress.Response, error)
 }
 
-// Tools finds tools by name.
+// Tools finds tools by name. Connectors lists all connectors, sorted by id.
 type Tools interface {
 	Tool(name string) (*catalog.Connector, *catalog.Tool, error)
 	Connector(id string) (*catalog.Connector, error)
+	Connectors() []*catalog.Connector
 }
 
 // Deps is what an Executor works with.
@@ -135,6 +136,8 @@ type Call struct {
 	// MaxBytes bounds the answer; 0 is DefaultMaxBytes. What does not fit is left for the cursor.
 	MaxBytes  int
 	RequestID string
+	// View narrows what may be called; nil for a call that came without one.
+	View *View
 }
 
 // Result is a tool call that succeeded.
@@ -237,9 +240,14 @@ func (e *Executor) admit(ctx context.Context, r *run, resolve func(*run) error) 
 		return err
 	}
 	if missing := r.op.missing(r.held.Scopes); len(missing) > 0 { // 4
-		return e.wayIn(r, fault.New(fault.ScopeMissing, "%s needs scopes that this connection was not granted", r.op.name), missing).With("missing_scopes", missing)
+		return e.scopeMissing(r, missing)
 	}
 	return e.govern(ctx, r, snap.Gates)
+}
+
+// scopeMissing says which scopes r.held lacks.
+func (e *Executor) scopeMissing(r *run, missing []string) *fault.Error {
+	return e.wayIn(r, fault.New(fault.ScopeMissing, "%s needs scopes that this connection was not granted", r.op.name), missing).With("missing_scopes", missing)
 }
 
 // Admit refuses a session whose tenant, principal or self was ended since its token was signed: fault.Revoked.

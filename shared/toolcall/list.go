@@ -2,58 +2,148 @@ package toolcall
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
 	"behalf.dev/behalf/shared/authn"
 	"behalf.dev/behalf/shared/catalog"
 	"behalf.dev/behalf/shared/connection"
+	"behalf.dev/behalf/shared/fault"
 )
 
-// List returns the tools that the session may call now: those of connectors with an active connection, within the
-// session's limits, whose scopes were granted. query narrows by words that must all occur in name or description;
-// empty means no narrowing. Sorted by name.
-func (e *Executor) List(ctx context.Context, s authn.Session, query string) ([]*catalog.Tool, error) {
+// Want says which tools to list.
+type Want struct {
+	// Query are words that must all occur in a tool's name, title, description or connector; empty lists what is callable
+	// now, by name.
+	Query string
+	// View narrows; nil for none.
+	View *View
+	// After is Listing.Next of the page before; empty for the first.
+	After string
+	// Limit is the most tools of a page; 0 means all.
+	Limit int
+}
+
+// Listed is a tool within a session's limits.
+type Listed struct {
+	Tool *catalog.Tool
+	// Lacks is why a call would be refused now, with the way to a connection that would do; nil when it would not.
+	Lacks *fault.Error
+	// Accounts are the active connections that a call can use; with more than one it must name one.
+	Accounts []Account
+
+	position string
+}
+
+// Account is a connection as whoever chooses among several knows it.
+type Account struct {
+	ID    connection.ID
+	Login string
+}
+
+// Listing is a page of tools. Next is empty on the last one.
+type Listing struct {
+	Tools []Listed
+	Next  string
+}
+
+// List returns the tools that the session may call now: those within its limits and the view, of connectors with an
+// active connection whose scopes suffice. With a query it searches among those of all connectors that the session may
+// use, best matches first; what cannot be called now says what it lacks.
+func (e *Executor) List(ctx context.Context, s authn.Session, w Want) (Listing, error) {
 	snap, err := e.State.Connected(ctx, s.Scope)
 	if err != nil {
-		return nil, err
+		return Listing{}, err
 	}
 	if err := snap.Admit(s); err != nil {
-		return nil, err
+		return Listing{}, err
 	}
-	granted := map[string][]string{}
-	for _, h := range snap.Connections {
-		if h.Status == connection.Active {
-			granted[h.Connector] = append(granted[h.Connector], h.Scopes...)
-		}
-	}
-	words := strings.Fields(strings.ToLower(query))
-	out := []*catalog.Tool{}
-	for id, scopes := range granted {
-		spec, err := e.Tools.Connector(id)
-		if err != nil {
-			continue // the connector was removed after the account was connected
+	words := strings.Fields(strings.ToLower(w.Query))
+	var all []Listed
+	for _, spec := range e.Tools.Connectors() {
+		held := slices.DeleteFunc(slices.Clone(snap.Connections), func(h Held) bool { return h.Connector != spec.ID })
+		if len(held) == 0 && len(words) == 0 {
+			continue // nothing of it can be called; its tools need not be read
 		}
 		tools, err := spec.Tools()
 		if err != nil {
-			return nil, err
+			return Listing{}, err
 		}
 		for _, t := range tools {
-			if s.Allows(id, t.Name) && len(t.MissingScopes(scopes)) == 0 && matches(t, words) {
-				out = append(out, t)
+			score, ok := rank(t, words)
+			if !ok || !s.Allows(spec.ID, t.Name) || !w.View.Allows(t) {
+				continue
+			}
+			l := Listed{Tool: t, Lacks: e.lacks(s, t, held), Accounts: accounts(held), position: fmt.Sprintf("%04d %s", maxScore-score, t.Name)}
+			if l.Lacks == nil || len(words) > 0 {
+				all = append(all, l)
 			}
 		}
 	}
-	slices.SortFunc(out, func(a, b *catalog.Tool) int { return strings.Compare(a.Name, b.Name) })
-	return out, nil
+	return pageOf(all, w), nil
 }
 
-func matches(t *catalog.Tool, words []string) bool {
-	text := strings.ToLower(t.Name + " " + t.Title + " " + t.Description)
-	for _, w := range words {
-		if !strings.Contains(text, w) {
-			return false
+// pageOf sorts and cuts. A position is a place in the order and not a number, so a tool that appears or goes meanwhile
+// makes the next page neither repeat nor lose another.
+func pageOf(all []Listed, w Want) Listing {
+	slices.SortFunc(all, func(a, b Listed) int { return strings.Compare(a.position, b.position) })
+	all = slices.DeleteFunc(all, func(l Listed) bool { return l.position <= w.After })
+	if w.Limit == 0 || len(all) <= w.Limit {
+		return Listing{Tools: all}
+	}
+	return Listing{Tools: all[:w.Limit], Next: all[w.Limit-1].position}
+}
+
+// lacks is what a call of t would be refused for now. With several accounts, one that suffices is enough.
+func (e *Executor) lacks(s authn.Session, t *catalog.Tool, held []Held) *fault.Error {
+	r := &run{session: s, spec: t.Connector(), op: &operation{name: t.Name, missing: t.MissingScopes}}
+	short := false
+	for _, h := range held {
+		if h.Status == connection.Active && len(t.MissingScopes(h.Scopes)) == 0 {
+			return nil
+		}
+		if h.Status == connection.Active && !short {
+			r.held, short = h, true
 		}
 	}
-	return true
+	if short {
+		return e.scopeMissing(r, t.MissingScopes(r.held.Scopes))
+	}
+	_, err := e.choose(r, held)
+	return fault.From(err)
+}
+
+func accounts(held []Held) (out []Account) {
+	for _, h := range held {
+		if h.Status == connection.Active {
+			out = append(out, Account{h.ID, h.Account.Login})
+		}
+	}
+	return out
+}
+
+// maxScore is above any score of rank, and of four digits in a position.
+const maxScore = 9999
+
+// rank scores a tool for the words of a query; ok tells that all of them occur.
+func rank(t *catalog.Tool, words []string) (score int, ok bool) {
+	name := strings.Split(t.Name, "_")
+	title := strings.ToLower(t.Title + " " + t.Connector().Name)
+	text := strings.ToLower(t.Description)
+	for _, w := range words {
+		switch {
+		case slices.Contains(name, w):
+			score += 8
+		case strings.Contains(t.Name, w):
+			score += 5
+		case strings.Contains(title, w):
+			score += 3
+		case strings.Contains(text, w):
+			score++
+		default:
+			return 0, false
+		}
+	}
+	return min(score, maxScore), true
 }

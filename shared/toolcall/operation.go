@@ -45,6 +45,9 @@ func (e *Executor) resolveTool(r *run) error {
 	if !r.session.Allows(spec.ID, tool.Name) {
 		return outsideSession(tool.Name).WithField("/tool")
 	}
+	if !r.call.View.Allows(tool) {
+		return fault.New(fault.Forbidden, "the view %q does not hold %s", r.call.View.Name, tool.Name).WithField("/tool").With("reason", "outside_view")
+	}
 	if err := r.call.check(); err != nil {
 		return err
 	}

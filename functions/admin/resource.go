@@ -1,0 +1,43 @@
+package admin
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"behalf.dev/behalf/shared/apigw"
+	"behalf.dev/behalf/shared/toolcall"
+)
+
+// resourceView is protected resource metadata (RFC 9728, section 2). No authorization server is named, since there is
+// none for a client to go to: session tokens come from the back end of the application.
+type resourceView struct {
+	Resource      string   `json:"resource"`
+	Name          string   `json:"resource_name"`
+	Documentation string   `json:"resource_documentation"`
+	Methods       []string `json:"bearer_methods_supported"`
+}
+
+// resource answers for the API, for /mcp, or for a view. Whether a view exists is not told to strangers.
+func (f *Function) resource(_ context.Context, r *apigw.Request) (*apigw.Response, error) {
+	if err := r.Only(); err != nil {
+		return nil, err
+	}
+	public := strings.TrimRight(f.public, "/")
+	path := strings.TrimPrefix(r.Resource(), apigw.ResourceMetadata)
+	if r.Names("view") {
+		name, err := r.Path("view")
+		if err != nil {
+			return nil, err
+		}
+		if name, err = toolcall.ParseViewName("view", name); err != nil {
+			return nil, err
+		}
+		path = apigw.MCPPath + "/" + name
+	}
+	out, err := apigw.JSON(http.StatusOK, resourceView{public + path, "Behalf", public + "/openapi.json", []string{"header"}})
+	if err == nil {
+		out.Header.Set("Cache-Control", "public, max-age=3600")
+	}
+	return out, err
+}
