@@ -30,7 +30,7 @@ func (h handler) failure(err error) *sdk.CallToolResult {
 func (h handler) explain(f *fault.Error) string {
 	lines := []string{string(f.Code) + ": " + f.Message}
 	for _, d := range []struct{ member, label string }{{"reason", "Reason"}, {"missing_scopes", "Missing scopes"}, {"choices", "Choices for " + argConnection},
-		{"provider_status", "The provider's status"}, {"provider_body", "The provider said"}, {"first_execution_id", "First execution"}} {
+		{"provider_status", "The provider's status"}, {"provider_body", "The provider said"}, {"first_execution_id", "First execution"}, {"rule", "Rule"}, {"approval_id", "Approval"}} {
 		if v, ok := f.Detail[d.member]; ok {
 			lines = append(lines, d.label+": "+plain(v))
 		}
@@ -91,6 +91,9 @@ func advice(f *fault.Error) string {
 
 // wayIn is the link, or how the application gets one: an agent's session cannot make links.
 func (h handler) wayIn(f *fault.Error) string {
+	if approve, ok := f.Detail["approve"].(map[string]any); ok {
+		return fmt.Sprintf("For the application: %v %s%v answers the link for whoever may approve. Then make the same call again.", approve["method"], h.Public, approve["path"])
+	}
 	connect, ok := f.Detail["connect"].(map[string]any)
 	if !ok {
 		return ""
