@@ -3,6 +3,7 @@ package audit
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -11,6 +12,7 @@ import (
 
 	"behalf.dev/behalf/shared/audit"
 	"behalf.dev/behalf/shared/awslambda"
+	"behalf.dev/behalf/shared/awss3"
 	"behalf.dev/behalf/shared/dynamo"
 	"behalf.dev/behalf/shared/env"
 	"behalf.dev/behalf/shared/tenant"
@@ -18,22 +20,23 @@ import (
 
 // Function is the sealer.
 type Function struct {
-	deps awslambda.Deps
-	db   *dynamo.DB
+	deps   awslambda.Deps
+	db     *dynamo.DB
+	bucket *awss3.Bucket
 }
 
 // Variables are the environment variables that New requires.
-func Variables() []string { return []string{env.Stage, env.AuditTable} }
+func Variables() []string { return []string{env.Stage, env.AuditTable, env.AuditBucket} }
 
 // New wires the function.
 func New(d awslambda.Deps) (*Function, error) {
 	r := env.NewReader(d.Lookup)
 	r.Require(env.Stage)
-	table := r.Require(env.AuditTable)
+	table, bucket := r.Require(env.AuditTable), r.Require(env.AuditBucket)
 	if err := r.Err(); err != nil {
 		return nil, err
 	}
-	return &Function{d, dynamo.New(dynamodb.NewFromConfig(d.AWS), dynamo.Names{Audit: table}, d.Now)}, nil
+	return &Function{d, dynamo.New(dynamodb.NewFromConfig(d.AWS), dynamo.Names{Audit: table}, d.Now), awss3.New(d.AWS, bucket)}, nil
 }
 
 // Report says how much one batch sealed.
@@ -42,7 +45,8 @@ type Report struct {
 	Tenants int `json:"tenants"`
 }
 
-// Handle seals one batch. An error makes the stream deliver the batch again; a record sealed twice does no harm.
+// Handle seals one batch and copies what it sealed. An error makes the stream deliver the batch again, whole or in halves; a record
+// sealed twice does no harm.
 func (f *Function) Handle(ctx context.Context, e events.DynamoDBEvent) (Report, error) {
 	var rep Report
 	byTenant := map[tenant.ID][]audit.Record{}
@@ -69,7 +73,43 @@ func (f *Function) Handle(ctx context.Context, e events.DynamoDBEvent) (Report, 
 		f.deps.Log.DebugContext(ctx, "sealed", "tenant", t, "segment", s.Seq, "records", len(s.Records))
 	}
 	rep.Tenants = len(tenants)
-	return rep, nil
+	var failed []error // one tenant's copy that cannot be made keeps no other from being made
+	for _, t := range tenants {
+		failed = append(failed, f.keep(ctx, t))
+	}
+	return rep, errors.Join(failed...)
+}
+
+// keptAtOnce is how many segments are copied between two movements of the mark.
+const keptAtOnce = 100
+
+// keep copies what the bucket does not hold yet of a tenant's chain. The chain comes first, so that the bucket never holds a
+// segment that the chain does not; what could not be copied is found again by the next batch, the same one tried again or another.
+func (f *Function) keep(ctx context.Context, t tenant.ID) error {
+	for {
+		segments, mark, err := f.db.Unkept(ctx, t, keptAtOnce)
+		if err != nil {
+			return fmt.Errorf("find segments of %s to copy: %w", t, err)
+		}
+		for _, s := range segments {
+			b, err := json.Marshal(s)
+			if err != nil {
+				return fmt.Errorf("encode segment %d of %s: %w", s.Seq, t, err)
+			}
+			if err := f.bucket.Keep(ctx, audit.SegmentKey(t, s.Seq), b); err != nil {
+				return fmt.Errorf("copy segment %d of %s: %w", s.Seq, t, err)
+			}
+		}
+		if len(segments) == 0 {
+			return nil
+		}
+		if err := f.db.SetKept(ctx, t, mark, segments[len(segments)-1].Seq); err != nil {
+			return fmt.Errorf("note the copies of %s: %w", t, err)
+		}
+		if len(segments) < keptAtOnce {
+			return nil
+		}
+	}
 }
 
 // recordOf reads an audit record out of a stream record; ok is false for the chain's own rows and for removals.

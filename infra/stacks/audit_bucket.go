@@ -13,7 +13,8 @@ const segmentPrefix = "segments/"
 // newAuditBucket makes the bucket that holds a copy of each sealed segment where nobody who can write the table can change it.
 // Object Lock is always on, since it cannot be added to a bucket that is made anew under the same name; the switch is the default
 // retention. Encryption is S3's own: with a customer key the sealer, which reads the records of all tenants, would need a right
-// in KMS, and segments hold no secret.
+// in KMS, and segments hold no secret. A write must say If-None-Match: another version under the same name would not touch the
+// locked one, but whoever downloads the bucket would see the newer; nor may a delete marker hide one and make way for another.
 func newAuditBucket(stack awscdk.Stack, n naming, o Options) {
 	props := &awss3.BucketProps{
 		BucketName:        jsii.String(n.auditBucket()),
@@ -39,8 +40,10 @@ func newAuditBucket(stack awscdk.Stack, n naming, o Options) {
 	for _, s := range []statement{
 		{sid: "OnlyTheSealerWrites", deny: true, resources: []string{objects}, actions: []string{"s3:PutObject"},
 			conditions: conditions{"ArnNotEquals": {"aws:PrincipalArn": writer}}},
+		{sid: "NothingIsOverwritten", deny: true, resources: []string{objects}, actions: []string{"s3:PutObject"},
+			conditions: conditions{"Null": {"s3:if-none-match": "true"}}},
 		{sid: "OnlyBreakGlassUnlocks", deny: true, resources: []string{objects},
-			actions:    []string{"s3:BypassGovernanceRetention", "s3:PutObjectRetention", "s3:PutObjectLegalHold", "s3:DeleteObjectVersion"},
+			actions:    []string{"s3:BypassGovernanceRetention", "s3:PutObjectRetention", "s3:PutObjectLegalHold", "s3:DeleteObject", "s3:DeleteObjectVersion"},
 			conditions: conditions{"ArnNotLike": {"aws:PrincipalArn": keepers}}},
 	} {
 		p := s.props()

@@ -37,7 +37,7 @@ func functions() []function {
 		{name: keysName, purpose: "renews tenant keys", memory: 256, timeout: 900, // for the schedule; a request ends itself in time
 			variables: []string{env.Stage, env.VaultTable, env.DirectoryTable, env.FlowTable, env.AuditTable, env.VaultKey, env.TenantKeys, env.KeysRole, env.ExecuteRole, env.RefreshRole, env.ConnectRole}},
 		{name: "audit", purpose: "seals the audit stream", memory: 256, timeout: 60,
-			variables: []string{env.Stage, env.AuditTable}},
+			variables: []string{env.Stage, env.AuditTable, env.AuditBucket}},
 	}
 }
 
@@ -79,7 +79,7 @@ func functionPolicy(g grants, function string) []statement {
 			rows("Chain", g.table("audit"), []string{"dynamodb:Query", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:ConditionCheckItem"}, "T#*#H"),
 			allow("ReadStream", []string{"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"}, g.auditStream),
 			allow("KeepFailures", []string{"sqs:SendMessage"}, g.auditDead),
-			allow("KeepSegments", []string{"s3:PutObject"}, g.segments()),
+			allow("KeepSegments", []string{"s3:PutObject", "s3:GetObject"}, g.segments()), // reads what is there already, to compare
 		},
 	}
 	return join(own[function], mayAssume(g.naming, function), everyFunction(g.naming, function))

@@ -50,7 +50,7 @@ func newService(scope constructs.Construct, o Options, k keys, tables map[string
 func variables(n naming, o Options, k keys) map[string]string {
 	v := map[string]string{
 		env.Stage: o.Stage, env.LogLevel: o.LogLevel, env.VaultKey: *k.vault.KeyArn(), env.SessionKey: *k.session.KeyArn(),
-		env.RefreshFunction: n.name("refresh"), env.RevokeFunction: n.name("revoke"),
+		env.AuditBucket: n.auditBucket(), env.RefreshFunction: n.name("refresh"), env.RevokeFunction: n.name("revoke"),
 		env.TenantKeys: cmp.Or(strings.Join(o.tenantKeys(), ","), "none"),
 	}
 	for name, short := range map[string]string{env.VaultTable: "vault", env.DirectoryTable: "directory", env.FlowTable: "flow", env.AuditTable: "audit"} {

@@ -56,7 +56,7 @@ func rings() map[string]int {
 		{"events", "shared/secret", "shared/fault", "shared/tenant", "shared/env", "shared/ident"},
 		{"shared/connection", "shared/catalog", "shared/audit", "shared/authn", "shared/egress", "shared/policy"},
 		{"shared/vault", "shared/oauthclient", "shared/oauthflow", "shared/refresh", "shared/toolcall", "shared/scim", "shared/revoke"},
-		{"shared/dynamo", "shared/memory", "shared/storetest", "shared/awskms", "shared/awssts", "shared/awssqs", "shared/awsevents", "shared/awslambda", "shared/apigw",
+		{"shared/dynamo", "shared/memory", "shared/storetest", "shared/awskms", "shared/awssts", "shared/awssqs", "shared/awsevents", "shared/awss3", "shared/awslambda", "shared/apigw",
 			"shared/scim/scimtest", "shared/trace", "shared/workspace", "shared/keyring", "shared/xoauth2", "shared/client", "connectors"},
 		{"functions"},
 		{"integration", "cmd", "infra"},
@@ -72,7 +72,7 @@ func guards() []Guard {
 	return []Guard{
 		{Path: "behalf.dev/behalf/shared/secret/reveal", Exact: true, Allowed: []string{"shared/secret", "shared/vault", "shared/authn", "shared/egress", "shared/oauthflow", "shared/toolcall",
 			"shared/revoke", "shared/xoauth2", "shared/client", "functions/admin", "integration", "cmd"}},
-		{Path: "github.com/aws/aws-sdk-go-v2", Allowed: []string{"shared/dynamo", "shared/awskms", "shared/awssts", "shared/awssqs", "shared/awsevents", "shared/awslambda", "shared/apigw", "shared/scim/scimtest", "shared/trace",
+		{Path: "github.com/aws/aws-sdk-go-v2", Allowed: []string{"shared/dynamo", "shared/awskms", "shared/awssts", "shared/awssqs", "shared/awsevents", "shared/awss3", "shared/awslambda", "shared/apigw", "shared/scim/scimtest", "shared/trace",
 			"shared/workspace", "functions", "integration", "cmd"}},
 		{Path: "github.com/aws/aws-lambda-go", Allowed: []string{"shared/apigw", "shared/awslambda", "functions", "integration"}},
 		{Path: "github.com/aws/aws-xray-sdk-go", Allowed: []string{"shared/trace"}},

@@ -11,6 +11,7 @@ import (
 	"behalf.dev/behalf/integration/localaws/iam"
 	"behalf.dev/behalf/integration/localaws/journal"
 	"behalf.dev/behalf/integration/localaws/kms"
+	"behalf.dev/behalf/integration/localaws/s3"
 	"behalf.dev/behalf/integration/localaws/sqs"
 )
 
@@ -49,6 +50,7 @@ type AWS struct {
 	ddb     *ddb.DB
 	kms     *kms.Store
 	sqs     *sqs.Service
+	s3      *s3.Store
 	events  *eventbridge.Service
 	iam     *iam.Store
 	counter *Counter
@@ -73,6 +75,7 @@ func New(o Options) (*AWS, error) {
 	a.ddb = ddb.New(ddb.Options{Now: o.Now, Region: o.Region, Account: o.Account, Journal: a.record("ddb"), Changed: a.work.wake})
 	a.kms = kms.New(kms.Options{Now: o.Now, Region: o.Region, Account: o.Account, Journal: a.record("kms")})
 	a.sqs = sqs.New(sqs.Options{Now: o.Now, Region: o.Region, Account: o.Account, BaseURL: o.BaseURL, Journal: a.record("sqs"), Changed: a.work.wake})
+	a.s3 = s3.New(s3.Options{Now: o.Now, Journal: a.record("s3")})
 	a.events = eventbridge.New(eventbridge.Options{Now: o.Now, Region: o.Region, Account: o.Account, Deliver: a.deliver})
 	if o.Dir == "" {
 		return a, nil
@@ -109,6 +112,8 @@ func (a *AWS) restore(service, kind string, data []byte) error {
 		return a.kms.Restore(kind, data)
 	case "sqs":
 		return a.sqs.Restore(kind, data)
+	case "s3":
+		return a.s3.Restore(kind, data)
 	case "stream":
 		return a.restoreCheckpoint(data)
 	}
@@ -122,6 +127,7 @@ func (a *AWS) snapshot(emit journal.Emit) {
 	a.ddb.Snapshot(in("ddb"))
 	a.kms.Snapshot(in("kms"))
 	a.sqs.Snapshot(in("sqs"))
+	a.s3.Snapshot(in("s3"))
 	for id, seq := range a.checkpoints {
 		emit("stream", "checkpoint", checkpoint{id, seq})
 	}

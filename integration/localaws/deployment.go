@@ -60,6 +60,8 @@ func (a *AWS) LoadTemplates(templates map[string][]byte) (*Deployment, error) {
 		{d.role, []string{"AWS::IAM::Role"}},
 		{d.attachPolicy, []string{"AWS::IAM::Policy", "AWS::IAM::RolePolicy", "AWS::IAM::ManagedPolicy"}},
 		{d.queue, []string{"AWS::SQS::Queue"}},
+		{d.bucket, []string{"AWS::S3::Bucket"}},
+		{d.bucketPolicy, []string{"AWS::S3::BucketPolicy"}},
 		{d.queuePolicy, []string{"AWS::SQS::QueuePolicy"}},
 		{d.bus, []string{"AWS::Events::EventBus"}},
 		{d.function, []string{"AWS::Lambda::Function"}},
@@ -103,6 +105,8 @@ func nameProperty(kind string) (property string, known bool) {
 		return "RoleName", true
 	case "AWS::IAM::ManagedPolicy":
 		return "ManagedPolicyName", true
+	case "AWS::S3::Bucket":
+		return "BucketName", true
 	case "AWS::SQS::Queue":
 		return "QueueName", true
 	case "AWS::Events::EventBus", "AWS::Events::Rule", "AWS::Scheduler::Schedule", "AWS::Scheduler::ScheduleGroup":
@@ -172,6 +176,8 @@ func (d *deployer) attribute(r *cfn.Resource, attr string) (string, error) {
 		return pick(attr, url, a.arn("sqs", name)), nil
 	case "AWS::Lambda::Function":
 		return pick(attr, name, a.functionARN(name)), nil
+	case "AWS::S3::Bucket":
+		return pick(attr, name, "arn:aws:s3:::"+name), nil
 	}
 	return d.otherAttribute(r, attr, name)
 }

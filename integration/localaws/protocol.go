@@ -23,6 +23,7 @@ const (
 	sqsJSON
 	rest
 	query
+	restXML
 )
 
 func (p protocol) contentType() string {
@@ -33,6 +34,8 @@ func (p protocol) contentType() string {
 		return "application/json"
 	case query:
 		return "text/xml"
+	case restXML:
+		return "application/xml"
 	}
 	return "application/x-amz-json-1.0"
 }
@@ -58,7 +61,9 @@ func (p protocol) write(w http.ResponseWriter, c *call, out reply) {
 
 func (p protocol) send(w http.ResponseWriter, status int, body []byte) {
 	h := w.Header()
-	h["Content-Type"] = []string{p.contentType()}
+	if h["Content-Type"] = []string{p.contentType()}; status == http.StatusNoContent {
+		delete(h, "Content-Type")
+	}
 	h["Content-Length"] = []string{strconv.Itoa(len(body))}
 	h["X-Amzn-Requestid"] = []string{"local"}
 	if p == json10 {
@@ -75,6 +80,14 @@ func (p protocol) fail(w http.ResponseWriter, e *awserr.Error) {
 		b.WriteString(`<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error><Type>Sender</Type><Code>`)
 		b.WriteString(e.Code + "</Code><Message>" + escape(e.Message) + "</Message></Error><RequestId>local</RequestId></ErrorResponse>")
 		p.send(w, e.HTTPStatus(), []byte(b.String()))
+		return
+	}
+	if p == restXML {
+		code := e.Code
+		if code == "AccessDeniedException" {
+			code, e = "AccessDenied", &awserr.Error{Message: e.Message, Status: http.StatusForbidden}
+		}
+		p.send(w, e.HTTPStatus(), []byte(`<?xml version="1.0" encoding="UTF-8"?><Error><Code>`+code+`</Code><Message>`+escape(e.Message)+`</Message><RequestId>local</RequestId></Error>`))
 		return
 	}
 	out := map[string]any{"__type": e.Code, "message": e.Message}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"behalf.dev/behalf/integration/localaws/awserr"
+	"behalf.dev/behalf/integration/localaws/s3"
 )
 
 // route tells which service and operation a request means.
@@ -26,6 +27,10 @@ func route(r *http.Request, body []byte) *call {
 		default:
 			c.service = prefix
 		}
+		return c
+	}
+	if signedFor(r, "s3") {
+		c.service, c.op, c.protocol = "s3", s3.Operation(r), restXML
 		return c
 	}
 	switch path := r.URL.Path; {
@@ -52,6 +57,14 @@ func accessKey(r *http.Request) string {
 	}
 	id, _, _ := strings.Cut(after, "/")
 	return id
+}
+
+// signedFor tells that the SigV4 scope (key/date/region/service/aws4_request) names a service. S3 has nothing else in common.
+func signedFor(r *http.Request, service string) bool {
+	_, scope, _ := strings.Cut(r.Header.Get("Authorization"), "Credential=")
+	scope, _, _ = strings.Cut(scope, ",")
+	parts := strings.Split(scope, "/")
+	return len(parts) == 5 && parts[3] == service
 }
 
 func formValues(c *call) (url.Values, error) {

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"behalf.dev/behalf/shared/tenant"
 )
 
 // Segment is one link of a tenant's chain: the records it seals, by hash, and the hash of the segment before.
@@ -21,6 +23,9 @@ type Segment struct {
 	// Hash is SHA-256 over all of the above, hex.
 	Hash string `json:"hash"`
 }
+
+// SegmentKey is where a segment's copy lies in the audit bucket. Numbers are padded, so that a listing is in order.
+func SegmentKey(t tenant.ID, seq uint64) string { return fmt.Sprintf("segments/%s/%012d.json", t, seq) }
 
 // Sealed names a record and the SHA-256 of its canonical form, hex.
 type Sealed struct {
@@ -54,6 +59,20 @@ func NextSegment(prev *Segment, records []Record, now time.Time) Segment {
 	slices.SortFunc(s.Records, func(a, b Sealed) int { return compare(a.ID, b.ID) })
 	s.Hash = s.sum()
 	return s
+}
+
+// Seals tells that the segment holds all of records as they are: a batch that is delivered again need not be sealed again.
+func (s Segment) Seals(records []Record) bool {
+	have := make(map[Sealed]bool, len(s.Records))
+	for _, r := range s.Records {
+		have[r] = true
+	}
+	for _, r := range records {
+		if !have[Sealed{r.ID, HashRecord(r)}] {
+			return false
+		}
+	}
+	return len(records) > 0
 }
 
 func compare(a, b string) int {

@@ -11,6 +11,8 @@ type Report struct {
 	Segments int `json:"segments"`
 	// Unsealed are records newer than the last segment: not yet covered, not wrong.
 	Unsealed int `json:"unsealed"`
+	// Kept are copies of segments from the bucket that the export was held against.
+	Kept int `json:"kept,omitempty"`
 	// Head is the hash of the last segment; whoever kept an earlier head can see that the chain only grew.
 	Head string `json:"head"`
 	// Problems name what does not fit, first break first. Empty means that the trail is intact.

@@ -145,7 +145,8 @@ func (db *DB) Segments(ctx context.Context, t tenant.ID) ([]audit.Segment, error
 	return out, nil
 }
 
-// Append seals records of one tenant into the next segment, and lists their hours. Two sealers at once make two
+// Append seals records of one tenant into the next segment, and lists their hours. Records that the last segment holds already
+// are a batch delivered again, and that segment is returned. Two sealers at once make two
 // segments, one after the other.
 func (db *DB) Append(ctx context.Context, t tenant.ID, records []audit.Record) (audit.Segment, error) {
 	for range maxRaces {
@@ -158,6 +159,9 @@ func (db *DB) Append(ctx context.Context, t tenant.ID, records []audit.Record) (
 			prev = new(audit.Segment)
 			if err := decode(last[0], prev); err != nil {
 				return audit.Segment{}, err
+			}
+			if prev.Seals(records) {
+				return *prev, db.listHours(ctx, t, records)
 			}
 		}
 		s := audit.NextSegment(prev, records, db.now())
@@ -172,6 +176,57 @@ func (db *DB) Append(ctx context.Context, t tenant.ID, records []audit.Record) (
 		}
 	}
 	return audit.Segment{}, errLost
+}
+
+// Kept says up to which segment a chain has been copied to where nobody can change it.
+type Kept struct {
+	// Seq is the last copied segment, 0 for none.
+	Seq uint64 `json:"seq"`
+
+	version uint64
+}
+
+// Unkept lists the segments that were not copied yet, oldest first and at most limit, and the mark to move on with SetKept.
+// A copy that failed is found again by it, and so are chains from before there was a bucket.
+func (db *DB) Unkept(ctx context.Context, t tenant.ID, limit int) ([]audit.Segment, Kept, error) {
+	var k Kept
+	i, err := db.get(ctx, db.names.Audit, keptKey(t))
+	if err != nil {
+		return nil, k, err
+	}
+	if i != nil {
+		if err := decode(i, &k); err != nil {
+			return nil, k, err
+		}
+		k.version = number(i, attrVersion)
+	}
+	p := page{pk: chainPartition(t), prefix: "SEG#", limit: int32(limit), strong: true}
+	if k.Seq > 0 {
+		p.after = segmentKey(t, k.Seq).sk
+	}
+	items, _, err := db.query(ctx, db.names.Audit, p)
+	if err != nil {
+		return nil, k, err
+	}
+	out := make([]audit.Segment, len(items))
+	for n, i := range items {
+		if err := decode(i, &out[n]); err != nil {
+			return nil, k, err
+		}
+	}
+	return out, k, nil
+}
+
+// SetKept moves the mark that Unkept returned to seq. It is no error when another sealer moved it first: both copied the same.
+func (db *DB) SetKept(ctx context.Context, t tenant.ID, old Kept, seq uint64) error {
+	i, err := document(keptKey(t), old.version+1, Kept{Seq: seq})
+	if err != nil {
+		return err
+	}
+	if _, err = db.put(ctx, db.names.Audit, i, old.version); errors.Is(err, errLost) {
+		return nil
+	}
+	return err
 }
 
 func (db *DB) listHours(ctx context.Context, t tenant.ID, records []audit.Record) error {

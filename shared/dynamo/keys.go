@@ -178,6 +178,7 @@ func chainPartition(t tenant.ID) string                 { return partition(t, "H
 func segmentKey(t tenant.ID, seq uint64) key {
 	return key{chainPartition(t), fmt.Sprintf("SEG#%012d", seq)}
 }
+func keptKey(t tenant.ID) key { return key{chainPartition(t), "KEPT"} }
 func hourKey(t tenant.ID, at time.Time) key {
 	return key{chainPartition(t), "HOUR#" + at.UTC().Format("2006010215")}
 }

@@ -55,6 +55,7 @@ func makers() []maker {
 		{"claim", "flow", 3, func(p []string) key { return claimKey(scopeOf(p), p[2]) }},
 		{"audit", "audit", 2, func(p []string) key { return auditKey(tenant.ID(p[0]), hour, p[1]) }},
 		{"segment", "audit", 1, func(p []string) key { return segmentKey(tenant.ID(p[0]), 7) }},
+		{"kept", "audit", 1, func(p []string) key { return keptKey(tenant.ID(p[0])) }},
 		{"hour", "audit", 1, func(p []string) key { return hourKey(tenant.ID(p[0]), hour) }},
 	}
 }

@@ -13,6 +13,7 @@ const (
 	DirectoryTable    = "BEHALF_DIRECTORY_TABLE"     // tenants, SCIM users, key hashes
 	FlowTable         = "BEHALF_FLOW_TABLE"          // one-time things with a TTL
 	AuditTable        = "BEHALF_AUDIT_TABLE"         // append-only records
+	AuditBucket       = "BEHALF_AUDIT_BUCKET"        // S3 bucket with Object Lock that holds a copy of each sealed segment
 	VaultKey          = "BEHALF_VAULT_KEY_ARN"       // KMS key that wraps tenant keys
 	SessionKey        = "BEHALF_SESSION_KEY_ARN"     // KMS ECC_NIST_P256 key that signs session tokens
 	ExecuteRole       = "BEHALF_EXECUTE_ROLE_ARN"    // assumed per tenant and principal, by authorizer

@@ -74,7 +74,7 @@ func (s *Store) Segments(ctx context.Context, t tenant.ID) (out []audit.Segment,
 	return out, err
 }
 
-// Append seals records of one tenant into the next segment.
+// Append seals records of one tenant into the next segment, unless the last one holds them all.
 func (s *Store) Append(ctx context.Context, t tenant.ID, records []audit.Record) (seg audit.Segment, err error) {
 	err = s.do(ctx, "Append", func() error {
 		var prev *audit.Segment
@@ -82,6 +82,10 @@ func (s *Store) Append(ctx context.Context, t tenant.ID, records []audit.Record)
 			prev = new(audit.Segment)
 			if err := s.segments[t][n-1].decode(prev); err != nil {
 				return err
+			}
+			if prev.Seals(records) {
+				seg = *prev
+				return nil
 			}
 		}
 		seg = audit.NextSegment(prev, records, s.now())
@@ -92,6 +96,32 @@ func (s *Store) Append(ctx context.Context, t tenant.ID, records []audit.Record)
 		return err
 	})
 	return seg, err
+}
+
+// Unkept lists the segments behind the mark, oldest first and at most limit, and the mark.
+func (s *Store) Unkept(ctx context.Context, t tenant.ID, limit int) (out []audit.Segment, k dynamo.Kept, err error) {
+	err = s.do(ctx, "Unkept", func() error {
+		k.Seq = s.kept[t]
+		for _, r := range s.segments[t][min(k.Seq, uint64(len(s.segments[t]))):] {
+			var seg audit.Segment
+			if err := r.decode(&seg); err != nil || len(out) == limit {
+				return err
+			}
+			out = append(out, seg)
+		}
+		return nil
+	})
+	return out, k, err
+}
+
+// SetKept moves the mark, unless it was moved since Unkept returned old.
+func (s *Store) SetKept(ctx context.Context, t tenant.ID, old dynamo.Kept, seq uint64) error {
+	return s.do(ctx, "SetKept", func() error {
+		if s.kept[t] == old.Seq {
+			s.kept[t] = seq
+		}
+		return nil
+	})
 }
 
 var _ audit.Recorder = (*Store)(nil)

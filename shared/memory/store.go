@@ -50,6 +50,7 @@ type Store struct {
 	groups      map[tenant.Scope][]string
 	counts      map[idKey]int64
 	approvals   map[approvalKey]row
+	kept        map[tenant.ID]uint64
 }
 
 // New returns an empty store over a clock.
@@ -58,7 +59,7 @@ func New(now func() time.Time) *Store {
 		slots: map[slotKey]row{}, links: map[idKey]row{}, hashes: map[idKey]string{}, claims: map[claimKey]row{}, wrapped: map[wrappedKey]row{}, walks: map[tenant.ID]row{},
 		clients: map[clientKey]row{}, tenants: map[tenant.ID]row{}, deployed: map[tenant.ID]bool{}, suspended: map[tenant.Scope]bool{},
 		ended: map[tenant.Scope]authn.Ended{}, issuers: map[tenant.ID]row{}, views: map[idKey]row{},
-		keys: map[recordKey]row{}, records: map[tenant.ID][]row{}, recorded: map[idKey]bool{}, segments: map[tenant.ID][]row{},
+		keys: map[recordKey]row{}, records: map[tenant.ID][]row{}, recorded: map[idKey]bool{}, segments: map[tenant.ID][]row{}, kept: map[tenant.ID]uint64{},
 		rules: map[tenant.ID]rulesRow{}, groups: map[tenant.Scope][]string{}, counts: map[idKey]int64{}, approvals: map[approvalKey]row{}}
 }
 

@@ -48,6 +48,8 @@ func Records(t *testing.T, open func(t *testing.T) Store) {
 		"Approvals_StoredReadListed_OfTheirPrincipalOnly": approvals,
 		"Execution_AcrossAnHour_IntentThenOutcome":        execution,
 		"Segments_Appended_InOrder":                       segments,
+		"Append_BatchDeliveredAgain_IsNotSealedAgain":     appendAgain,
+		"Unkept_ListsWhatIsBehindTheMark":                 unkept,
 		"Reads_WithACanceledContext_Fail":                 canceled,
 		"UpdateConnection_CallersSliceChanged_StoreKeeps": noSharing,
 	})

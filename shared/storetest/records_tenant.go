@@ -152,3 +152,48 @@ func execution(t *testing.T, s Store) {
 		t.Errorf("another tenant sees %+v", none)
 	}
 }
+
+func appendAgain(t *testing.T, s Store) {
+	ctx := context.Background()
+	batch := []audit.Record{record(acme, 1), record(acme, 2)}
+	for _, again := range [][]audit.Record{batch, batch, batch[:1], batch[1:]} {
+		seg, err := s.Append(ctx, acme, again)
+		must(t, err)
+		if seg.Seq != 1 || len(seg.Records) != 2 {
+			t.Errorf("%d of 2 records again: segment %d of %d", len(again), seg.Seq, len(seg.Records))
+		}
+	}
+	seg, err := s.Append(ctx, acme, append(batch, record(acme, 3)))
+	must(t, err)
+	if seg.Seq != 2 {
+		t.Error("a record that was not sealed yet was dropped")
+	}
+}
+
+func unkept(t *testing.T, s Store) {
+	ctx := context.Background()
+	for n := range 5 {
+		_, err := s.Append(ctx, acme, []audit.Record{record(acme, n)})
+		must(t, err)
+	}
+	_, err := s.Append(ctx, other, []audit.Record{record(other, 9)})
+	must(t, err)
+	first, mark, err := s.Unkept(ctx, acme, 2)
+	must(t, err)
+	if len(first) != 2 || first[0].Seq != 1 || mark.Seq != 0 {
+		t.Fatalf("%d segments behind %d", len(first), mark.Seq)
+	}
+	must(t, s.SetKept(ctx, acme, mark, 2))
+	must(t, s.SetKept(ctx, acme, mark, 1)) // another sealer that started with the same mark, and was slower
+	rest, mark, err := s.Unkept(ctx, acme, 100)
+	must(t, err)
+	if len(rest) != 3 || rest[0].Seq != 3 || mark.Seq != 2 {
+		t.Fatalf("%d segments behind %d", len(rest), mark.Seq)
+	}
+	must(t, s.SetKept(ctx, acme, mark, 5))
+	none, _, err := s.Unkept(ctx, acme, 100)
+	must(t, err)
+	if len(none) != 0 {
+		t.Errorf("%d segments are left", len(none))
+	}
+}

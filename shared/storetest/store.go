@@ -81,6 +81,8 @@ type Trail interface {
 	Execution(ctx context.Context, t tenant.ID, id string, at time.Time) ([]audit.Record, error)
 	Segments(ctx context.Context, t tenant.ID) ([]audit.Segment, error)
 	Append(ctx context.Context, t tenant.ID, records []audit.Record) (audit.Segment, error)
+	Unkept(ctx context.Context, t tenant.ID, limit int) ([]audit.Segment, dynamo.Kept, error)
+	SetKept(ctx context.Context, t tenant.ID, old dynamo.Kept, seq uint64) error
 }
 
 // Tenants keeps the settings of tenants, and the list of them.

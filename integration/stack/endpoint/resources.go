@@ -14,6 +14,8 @@ import (
 	ddbtypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	kmstypes "github.com/aws/aws-sdk-go-v2/service/kms/types"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
@@ -109,6 +111,20 @@ func ensureKey(ctx context.Context, c *kms.Client, alias string, want *kmstypes.
 		return "", err
 	}
 	return aws.ToString(made.KeyMetadata.Arn), nil
+}
+
+// ensureBucket creates a bucket under Object Lock, which has versions by itself. Its name holds account and Region and so is the
+// same in both accounts. Default retention and bucket policy are not carried over: an endpoint for development need keep nothing.
+func ensureBucket(ctx context.Context, cfg aws.Config, name string) error {
+	in := &s3.CreateBucketInput{Bucket: &name, ObjectLockEnabledForBucket: aws.Bool(true)}
+	if cfg.Region != "us-east-1" { // which S3 does not take as a constraint
+		in.CreateBucketConfiguration = &s3types.CreateBucketConfiguration{LocationConstraint: s3types.BucketLocationConstraint(cfg.Region)}
+	}
+	_, err := s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true }).CreateBucket(ctx, in)
+	if owned, taken := (*s3types.BucketAlreadyOwnedByYou)(nil), (*s3types.BucketAlreadyExists)(nil); errors.As(err, &owned) || errors.As(err, &taken) {
+		return nil // LocalStack answers the second for the first in some Regions
+	}
+	return err
 }
 
 // allQueues creates the queues: first those that others name as their dead-letter queue.
