@@ -136,6 +136,12 @@ func TestAuditBucket_OnlyTheSealerWrites_OnlyUnderItsPrefix_OnlyByTLS(t *testing
 		c := iam.Context{}
 		c.Set("aws:SecureTransport", tls)
 		c.Set("s3:TlsVersion", version)
+		if action, overwrite := strings.CutSuffix(action, " over"); !overwrite {
+			c.Set("s3:if-none-match", "*")
+		} else if action != "s3:PutObject" {
+			t.Fatalf("%s knows no precondition", action)
+		}
+		action = strings.TrimSuffix(action, " over")
 		d := iam.Evaluate(iam.Policies{Identity: j.roles[role].policies, Resource: rules}, iam.Request{Principal: j.principal(role, nil), Action: action, Resource: arn + object, Context: c})
 		if len(d.Errors) > 0 {
 			t.Fatal(d.Errors)
@@ -150,7 +156,10 @@ func TestAuditBucket_OnlyTheSealerWrites_OnlyUnderItsPrefix_OnlyByTLS(t *testing
 		{"audit", "PutObject", "/segments/acme/000000000001", "true", "1.1", false},
 		{"audit", "PutObject", "/segments/acme/000000000001", "false", "1.3", false},
 		{"audit", "PutObject", "/other", "true", "1.3", false},
-		{"audit", "GetObject", "/segments/acme/000000000001", "true", "1.3", false},
+		{"audit", "PutObject over", "/segments/acme/000000000001", "true", "1.3", false},
+		{"audit", "GetObject", "/segments/acme/000000000001", "true", "1.3", true}, // to compare with what is there already
+		{"audit", "GetObject", "/other", "true", "1.3", false},
+		{"admin", "GetObject", "/segments/acme/000000000001", "true", "1.3", false},
 		{"audit", "PutObjectRetention", "/segments/acme/000000000001", "true", "1.3", false},
 		{"audit", "BypassGovernanceRetention", "/segments/acme/000000000001", "true", "1.3", false},
 		{"audit", "DeleteObject", "/segments/acme/000000000001", "true", "1.3", false},
@@ -158,6 +167,7 @@ func TestAuditBucket_OnlyTheSealerWrites_OnlyUnderItsPrefix_OnlyByTLS(t *testing
 		{"stray", "PutObject", "/segments/acme/000000000001", "true", "1.3", false},
 		{"stray", "GetObject", "/segments/acme/000000000001", "true", "1.3", true}, // reading is left to IAM
 		{"stray", "BypassGovernanceRetention", "/segments/acme/000000000001", "true", "1.3", false},
+		{"stray", "DeleteObject", "/segments/acme/000000000001", "true", "1.3", false},
 		{"stray", "DeleteObjectVersion", "/segments/acme/000000000001", "true", "1.3", false},
 	} {
 		if got := decide(r.role, "s3:"+r.action, r.object, r.tls, r.version); got != r.may {

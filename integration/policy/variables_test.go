@@ -105,6 +105,9 @@ func TestFunctions_Variables_PointAtOwnResources(t *testing.T) {
 	for _, table := range d.Of("AWS::DynamoDB::GlobalTable") {
 		known[fmt.Sprint(table.Properties["TableName"])] = true
 	}
+	for _, b := range d.Of("AWS::S3::Bucket") {
+		known[fmt.Sprint(b.Properties["BucketName"])] = true
+	}
 	for name := range functionsOf(d) {
 		known["behalf-local-"+name] = true
 	}
