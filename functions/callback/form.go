@@ -112,7 +112,7 @@ func (p pages) form(s oauthflow.Sheet, tenantName string, again map[string]strin
 	if len(problems) > 0 {
 		status = http.StatusUnprocessableEntity
 	}
-	return p.render(p.formPage, status, map[string]any{"Title": "Connect " + c.Name, "Tenant": tenantName, "Connector": c.Name, "Principal": s.Link.Principal,
+	return p.render(p.formPage, p.policy, status, map[string]any{"Title": "Connect " + c.Name, "Tenant": tenantName, "Connector": c.Name, "Principal": s.Link.Principal,
 		"Reconnect": s.Link.Reconnect, "Groups": groups(c, s.Link.Scopes), "Inputs": inputs, "Proof": s.Proof, "General": general, "Problems": len(problems),
 		"Leaves": c.Mode == catalog.ModeOAuth2, "Docs": c.DocsURL})
 }

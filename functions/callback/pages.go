@@ -22,7 +22,9 @@ var pageFiles embed.FS
 type pages struct {
 	connectPage, formPage, failurePage *template.Template
 	style                              template.CSS
-	policy                             string
+	// policy lets a form be sent, to anywhere: browsers hold the redirect that follows, to the provider, to form-action as well. closed
+	// is for pages without a form.
+	policy, closed string
 }
 
 func newPages() (pages, error) {
@@ -33,6 +35,7 @@ func newPages() (pages, error) {
 	h := sha256.Sum256(css)
 	p := pages{style: template.CSS(css), // our own file, not input
 		policy: "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(h[:]) + "'; base-uri 'none'; frame-ancestors 'none'"}
+	p.closed = p.policy + "; form-action 'none'"
 	if p.connectPage, err = template.ParseFS(pageFiles, "page/layout.html", "page/connect.html"); err != nil {
 		return p, err
 	}
@@ -43,14 +46,14 @@ func newPages() (pages, error) {
 	return p, err
 }
 
-func (p pages) render(t *template.Template, status int, data map[string]any) (*apigw.Response, error) {
+func (p pages) render(t *template.Template, policy string, status int, data map[string]any) (*apigw.Response, error) {
 	data["Style"] = p.style
 	var b bytes.Buffer
 	if err := t.ExecuteTemplate(&b, "layout", data); err != nil {
 		return nil, fmt.Errorf("render page: %w", err)
 	}
 	return &apigw.Response{Status: status, Body: b.Bytes(), Header: http.Header{"Content-Type": {"text/html; charset=utf-8"}, "Cache-Control": {"no-store"},
-		"Content-Security-Policy": {p.policy}, "X-Frame-Options": {"DENY"}, "Cross-Origin-Opener-Policy": {"same-origin"}}}, nil
+		"Content-Security-Policy": {policy}, "X-Frame-Options": {"DENY"}, "Cross-Origin-Opener-Policy": {"same-origin"}}}, nil
 }
 
 // group is permissions of one effect, in plain words.
@@ -62,7 +65,7 @@ type group struct {
 
 func (p pages) connect(page oauthflow.Page, tenantName string) (*apigw.Response, error) {
 	c := page.Connector
-	return p.render(p.connectPage, http.StatusOK, map[string]any{"Title": "Connect " + c.Name, "Tenant": tenantName, "Connector": c.Name,
+	return p.render(p.connectPage, p.policy, http.StatusOK, map[string]any{"Title": "Connect " + c.Name, "Tenant": tenantName, "Connector": c.Name,
 		"Principal": page.Link.Principal, "Reconnect": page.Link.Reconnect, "Groups": groups(c, page.Link.Scopes)})
 }
 
@@ -101,7 +104,7 @@ func (p pages) failure(err error, requestID string) *apigw.Response {
 	if !ok {
 		heading = "Something went wrong on our side"
 	}
-	res, rerr := p.render(p.failurePage, e.Code.Status(), map[string]any{"Title": heading, "Heading": heading, "Message": sentence(e.Message), "Reference": requestID})
+	res, rerr := p.render(p.failurePage, p.closed, e.Code.Status(), map[string]any{"Title": heading, "Heading": heading, "Message": sentence(e.Message), "Reference": requestID})
 	if rerr != nil {
 		return apigw.Problem(err, requestID)
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strings"
 	"sync"
@@ -114,6 +115,9 @@ func (g *gateway) serve(r *http.Request, id string) (events.APIGatewayProxyRespo
 	rt, params, ok := g.find(r.Method, r.URL.EscapedPath())
 	if !ok {
 		return none, nil, fault.New(fault.NotFound, "there is no %s %.100s; GET /openapi.json describes what there is", r.Method, r.URL.EscapedPath())
+	}
+	if _, err := url.ParseQuery(r.URL.RawQuery); err != nil { // URL.Query leaves out what it cannot read, and Only would not see it
+		return none, nil, fault.New(fault.InvalidInput, "the query cannot be read")
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxRequest+1))
 	if err != nil || len(body) > maxRequest {

@@ -174,6 +174,9 @@ func (r *Request) JSON(into any) error {
 	if bytes.Equal(bytes.TrimSpace(b), []byte("null")) { // which encoding/json takes for an empty struct
 		return fault.New(fault.InvalidInput, "the body must be a JSON object, not null")
 	}
+	if loneSurrogate(b) { // which decoders replace as well
+		return fault.New(fault.InvalidInput, "the body has an escape that is half of a character (\\ud800 to \\udfff without its other half)")
+	}
 	if err := repeated(b); err != nil {
 		return err
 	}
@@ -205,7 +208,8 @@ func badJSON(err error) error {
 
 // repeated fails on an object, at any depth, that names a member twice: decoders differ in which one counts, and a check
 // must not read another value than the code behind it. The outermost object is ours and encoding/json matches its members
-// by any case, so it is compared by any case; what is inside may be a tool's input, where case makes a difference.
+// by any case, so it is compared by any case, and may have none with letters outside of ASCII, some of which encoding/json takes for
+// others ("ſ" for "s"); what is inside may be a tool's input, where case makes a difference.
 func repeated(b []byte) error {
 	d := json.NewDecoder(bytes.NewReader(b))
 	var open []*level
@@ -223,6 +227,9 @@ func repeated(b []byte) error {
 			open = open[:len(open)-1]
 			continue
 		case in != nil && in.names != nil && !in.value:
+			if name := fmt.Sprint(t); len(open) == 1 && !ascii(name) {
+				return fault.Invalid("/"+clip(name), "unknown field %q", clip(name))
+			}
 			if pointer, twice := in.name(open, fmt.Sprint(t)); twice {
 				return fault.Invalid(pointer, "field %q is given twice", clip(pointer[strings.LastIndex(pointer, "/")+1:]))
 			}

@@ -283,3 +283,17 @@ func TestRoutes_EachKeyRouteNamesAPermissionThatExists(t *testing.T) {
 		seen[r.Method+r.Path] = true
 	}
 }
+
+func TestJSON_HalvesOfCharactersAndLookalikeNames_AreRefused(t *testing.T) {
+	t.Parallel()
+	for in, ok := range map[string]bool{
+		`{"name":"\ud83d\ude00"}`: true, `{"name":"\\ud800"}`: true, `{"name":"\\\\ud800"}`: true, `{"name":"\u00e9\n\"x"}`: true, `{"raw":{"ſ":"ſ","é":1}}`: true,
+		`{"name":"\ud800"}`: false, `{"name":"\udc00\ud800"}`: false, `{"name":"\ud800\u0041"}`: false, `{"name":"a\\\ud800b"}`: false, `{"raw":{"a":["\uDFFF"]}}`: false,
+		`{"\ud800":1}`: false, `{"liſt":[]}`: false, `{"list":[],"li\u017ft":[]}`: false,
+	} {
+		var b body
+		if err := request(in).JSON(&b); (err == nil) != ok {
+			t.Errorf("%s: %v", in, err)
+		}
+	}
+}

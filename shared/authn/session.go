@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+	josejson "github.com/go-jose/go-jose/v4/json"
 
 	"behalf.dev/behalf/shared/fault"
 	"behalf.dev/behalf/shared/secret"
@@ -189,7 +190,8 @@ func (v Verifier) Verify(token secret.Text) (Session, error) {
 		return Session{}, bad.WithCause(err)
 	}
 	var c claims
-	if err := json.Unmarshal(payload, &c); err != nil {
+	// Unlike encoding/json this one tells "Tid" from "tid" and refuses a member that is named twice.
+	if err := josejson.Unmarshal(payload, &c); err != nil {
 		return Session{}, bad.WithCause(err)
 	}
 	return v.session(c, bad)
@@ -203,7 +205,9 @@ func (v Verifier) session(c claims, bad *fault.Error) (Session, error) {
 		return Session{}, bad
 	case len(agents) == 0 || len(agents) > MaxActors || len(agents) != len(c.Parents)+1:
 		return Session{}, bad
-	case now.Add(leeway).Before(time.Unix(c.NotBefore, 0)) || exp.Sub(time.Unix(c.Issued, 0)) > MaxSessionTTL:
+	case now.Add(leeway).Before(time.Unix(c.NotBefore, 0)) || now.Add(leeway).Before(time.Unix(c.Issued, 0)):
+		return Session{}, bad
+	case exp.Sub(time.Unix(c.Issued, 0)) > MaxSessionTTL:
 		return Session{}, bad
 	case !now.Before(exp):
 		return Session{}, fault.New(fault.Unauthenticated, "the session expired at %s; create a new one with POST /v1/sessions", exp.UTC().Format(time.RFC3339))
