@@ -82,6 +82,9 @@ func (f *Function) deleteIssuer(ctx context.Context, r *apigw.Request, by authn.
 	if err != nil {
 		return nil, err
 	}
+	if t.RequireAssertion { // nobody could get a session any more
+		return nil, fault.New(fault.Conflict, "this tenant takes sessions from this issuer only; switch require_assertion off with PUT /v1/tenants/%s first", t.ID)
+	}
 	note := f.note(audit.IssuerChanged, t.ID, by)
 	note.Issuer, note.Reason = i.Issuer, "issuer_deleted"
 	if err := db.Record(ctx, note); err != nil {

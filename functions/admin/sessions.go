@@ -44,20 +44,20 @@ func (f *Function) createSession(ctx context.Context, r *apigw.Request, by authn
 	if err := by.MayTouch(s.Tenant); err != nil {
 		return nil, err
 	}
-	db, err := f.tenantDB(ctx, s.Tenant)
+	note := f.note(audit.SessionCreated, s.Tenant, by)
+	note.Agent, note.Run, note.VerifiedBy = s.Agent, s.Run, "api_key"
+	db, t, err := f.live(ctx, s.Tenant)
 	if err != nil {
 		return nil, err
 	}
-	note := f.note(audit.SessionCreated, s.Tenant, by)
-	note.Agent, note.Run, note.VerifiedBy = s.Agent, s.Run, "api_key"
+	if b.SubjectToken == "" && t.RequireAssertion {
+		return nil, f.refuse(ctx, db, note, s, fault.New(fault.Forbidden, "this tenant takes sessions from assertions only; send the user's signed token of its issuer as subject_token in place of principal").WithField("/subject_token").With("reason", "assertion_required"))
+	}
 	if b.SubjectToken != "" {
-		if db, _, err = f.live(ctx, s.Tenant); err != nil {
-			return nil, err
-		}
+		note.VerifiedBy = "oidc"
 		if s.Principal, note.Issuer, err = f.subject(ctx, db, s.Scope, b); err != nil {
 			return nil, f.refuse(ctx, db, note, s, err)
 		}
-		note.VerifiedBy = "oidc"
 	}
 	if err := mayStart(ctx, db, s.Scope); err != nil {
 		return nil, err
@@ -87,13 +87,13 @@ func (f *Function) subject(ctx context.Context, db *dynamo.DB, s tenant.Scope, b
 	return p, i.Issuer, nil
 }
 
-// refuse puts on record that a subject token was not accepted, and returns why. An issuer that does not answer decides
+// refuse puts on record that a session was not made, for its subject token or for want of one, and returns why. An issuer that does not answer decides
 // nothing.
 func (f *Function) refuse(ctx context.Context, db *dynamo.DB, note audit.Record, s authn.Session, why error) error {
 	if fault.Is(why, fault.ProviderError) || fault.Is(why, fault.Internal) {
 		return why
 	}
-	note.Kind, note.Outcome, note.Code, note.VerifiedBy = audit.SessionRefused, "failed", string(fault.From(why).Code), "oidc"
+	note.Kind, note.Outcome, note.Code = audit.SessionRefused, "failed", string(fault.From(why).Code)
 	note.Principal = string(s.Principal)
 	note.Reason, _ = fault.From(why).Detail["reason"].(string)
 	if err := db.Record(ctx, note); err != nil {

@@ -20,6 +20,8 @@ type tenantBody struct {
 	Name             string   `json:"name"`
 	PrincipalMapping string   `json:"principal_mapping"`
 	ReturnURLs       []string `json:"return_urls"`
+	// RequireAssertion unlike the rest stays as it is when it is left out: provisioning that does not know it must not switch it off.
+	RequireAssertion *bool `json:"require_assertion"`
 }
 
 func (b tenantBody) check() error {
@@ -70,6 +72,9 @@ func (f *Function) saveTenant(ctx context.Context, db *dynamo.DB, t dynamo.Tenan
 	if t.Version == 0 {
 		status, t.ID, t.Created = http.StatusCreated, id, now
 	}
+	if err := f.demand(ctx, db, &t, b, by); err != nil {
+		return nil, err
+	}
 	t.Name, t.PrincipalMapping, t.ReturnURLs, t.Updated = b.Name, b.PrincipalMapping, b.ReturnURLs, now
 	if t.PrincipalMapping == "" {
 		t.PrincipalMapping = string(scim.MapExternalID)
@@ -87,6 +92,28 @@ func (f *Function) saveTenant(ctx context.Context, db *dynamo.DB, t dynamo.Tenan
 		}
 	}
 	return apigw.JSON(status, saved)
+}
+
+// demand switches on or off that sessions need an assertion. Like the issuer it decides whom sessions are for, so it is on record
+// before it is in force.
+func (f *Function) demand(ctx context.Context, db *dynamo.DB, t *dynamo.Tenant, b tenantBody, by authn.Caller) error {
+	if b.RequireAssertion == nil || *b.RequireAssertion == t.RequireAssertion {
+		return nil
+	}
+	note := f.note(audit.TenantChanged, t.ID, by)
+	note.Reason = "assertion_optional"
+	if *b.RequireAssertion {
+		i, err := db.Issuer(ctx, t.ID)
+		if fault.Is(err, fault.NotFound) {
+			return fault.New(fault.Conflict, "require_assertion needs an issuer to believe; set one with PUT /v1/tenants/%s/issuer first", t.ID).WithField("/require_assertion")
+		}
+		if err != nil {
+			return err
+		}
+		note.Reason, note.Issuer = "assertion_required", i.Issuer
+	}
+	t.RequireAssertion = *b.RequireAssertion
+	return db.Record(ctx, note)
 }
 
 func (f *Function) note(kind audit.Kind, t tenant.ID, by authn.Caller) audit.Record {

@@ -31,6 +31,7 @@ const (
 	PrincipalSuspended   Kind = "principal.suspended"
 	PrincipalRestored    Kind = "principal.restored"
 	TenantCreated        Kind = "tenant.created"
+	TenantChanged        Kind = "tenant.changed"
 	TenantDeleted        Kind = "tenant.deleted"
 	ClientChanged        Kind = "client.changed"
 	IssuerChanged        Kind = "issuer.changed"

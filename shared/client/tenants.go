@@ -15,6 +15,8 @@ type TenantSettings struct {
 	PrincipalMapping string `json:"principal_mapping,omitempty"`
 	// ReturnURLs are the only return URLs that connect links may name; empty allows any.
 	ReturnURLs []string `json:"return_urls,omitempty"`
+	// RequireAssertion refuses sessions for a principal that only the caller names; it needs an issuer. nil leaves it as it is.
+	RequireAssertion *bool `json:"require_assertion,omitempty"`
 }
 
 // Tenant is one customer.
@@ -23,6 +25,7 @@ type Tenant struct {
 	Name             string    `json:"name,omitempty"`
 	PrincipalMapping string    `json:"principal_mapping"`
 	ReturnURLs       []string  `json:"return_urls,omitempty"`
+	RequireAssertion bool      `json:"require_assertion"`
 	CreatedAt        time.Time `json:"created_at"`
 	UpdatedAt        time.Time `json:"updated_at"`
 	// DeletedAt is zero while the tenant lives.

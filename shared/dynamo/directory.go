@@ -22,9 +22,11 @@ type Tenant struct {
 	// PrincipalMapping says which SCIM attribute is the principal: externalId, userName or primaryEmail.
 	PrincipalMapping string `json:"principal_mapping"`
 	// ReturnURLs are the only return URLs that connect links may name; empty leaves them open.
-	ReturnURLs []string  `json:"return_urls,omitempty"`
-	Created    time.Time `json:"created_at"`
-	Updated    time.Time `json:"updated_at"`
+	ReturnURLs []string `json:"return_urls,omitempty"`
+	// RequireAssertion refuses sessions for a principal that only the back end names: its issuer must have named it.
+	RequireAssertion bool      `json:"require_assertion"`
+	Created          time.Time `json:"created_at"`
+	Updated          time.Time `json:"updated_at"`
 	// Deleted is set for good: a tenant id is never used again.
 	Deleted time.Time `json:"deleted_at,omitzero"`
 	// Version is the store's.
