@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"strings"
 	"sync"
@@ -26,8 +27,19 @@ func TestMain(m *testing.M) {
 	case "broken":
 		fmt.Println("cannot start")
 		os.Exit(3)
+	case "reports":
+		reportStart()
 	}
 	lambda.Start(handle)
+}
+
+// reportStart is what a runtime does that cannot start: it says why (Lambda runtime API, "Initialization error") and ends.
+func reportStart() {
+	res, err := http.Post("http://"+os.Getenv("AWS_LAMBDA_RUNTIME_API")+"/2018-06-01/runtime/init/error", "application/json", strings.NewReader(os.Getenv("TEST_REPORT")))
+	if err != nil || res.StatusCode != http.StatusAccepted {
+		fmt.Println("not accepted:", err)
+	}
+	os.Exit(1)
 }
 
 // ask is what the function of these tests is told to do.
@@ -252,6 +264,25 @@ func TestStart_ProcessEndsAtOnce_SaysSo(t *testing.T) {
 	_, err = runtimeapi.Start(t.Context(), runtimeapi.Options{Binary: self, Name: "probe", Environment: map[string]string{"TEST_FUNCTION": "broken"}, Output: &out})
 	if kind(err) != "Runtime.ExitError" || !strings.Contains(err.Error(), "exit status 3") || !strings.Contains(out.String(), "cannot start") {
 		t.Errorf("error %v, output %q", err, &out)
+	}
+}
+
+func TestStart_RuntimeReportsInitError_TellsWhy(t *testing.T) {
+	t.Parallel()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for report, want := range map[string]string{
+		`{"errorMessage":"no such table","errorType":"Config.Missing"}`: "Config.Missing: no such table",
+		`{"errorMessage":"no type"}`:                                    "no type",
+		`not JSON`:                                                      "cannot be read",
+	} {
+		var out bytes.Buffer
+		_, err = runtimeapi.Start(t.Context(), runtimeapi.Options{Binary: self, Name: "probe", Environment: map[string]string{"TEST_FUNCTION": "reports", "TEST_REPORT": report}, Output: &out})
+		if err == nil || !strings.Contains(err.Error(), want) || out.Len() > 0 {
+			t.Errorf("%s: error %v, output %q, want %q", report, err, &out, want)
+		}
 	}
 }
 
