@@ -8,6 +8,8 @@ type function struct {
 	purpose string
 	memory  float64 // MiB
 	timeout float64 // seconds
+	// reserved is the concurrency that is set aside for the function, and the most that it gets; 0 shares what the account has left.
+	reserved float64
 	// variables are the environment variables that its config requires.
 	variables []string
 }
@@ -15,24 +17,26 @@ type function struct {
 // apiTimeout is the longest, in seconds, that API Gateway waits for a function.
 const apiTimeout = 29
 
-// functions lists the functions under functions/, one per trust boundary.
+// functions lists the functions under functions/, one per trust boundary. Concurrency is set aside for those that a storm of one tenant's
+// executions must not starve: who lets callers in, who keeps credentials fresh, and who takes access away. execute itself
+// and callback share what is left; audit waits in its stream, for a day if need be.
 func functions() []function {
 	tables := []string{env.VaultTable, env.DirectoryTable, env.FlowTable, env.AuditTable}
 	public := join([]string{env.Stage, env.PublicURL}, tables)
 	return []function{
-		{name: "authorizer", purpose: "verifies the caller, vends credentials", memory: 256, timeout: 5,
+		{name: "authorizer", purpose: "verifies the caller, vends credentials", memory: 256, timeout: 5, reserved: 100,
 			variables: []string{env.Stage, env.PublicURL, env.DirectoryTable, env.SessionKey, env.ExecuteRole}},
-		{name: "admin", purpose: "control plane", memory: 256, timeout: apiTimeout,
+		{name: "admin", purpose: "control plane", memory: 256, timeout: apiTimeout, reserved: 20,
 			variables: join(public, []string{env.SessionKey, env.DirectoryRole, env.RefreshFunction, env.RevokeFunction, env.RevokeQueue, env.EventBus})},
 		{name: "callback", purpose: "connects accounts", memory: 256, timeout: apiTimeout,
 			variables: join(public, []string{env.VaultKey, env.ConnectRole, env.EventBus})},
 		{name: "execute", purpose: "calls providers for agents", memory: 256, timeout: apiTimeout,
 			variables: join(public, []string{env.VaultKey, env.RefreshFunction})},
-		{name: "refresh", purpose: "keeps credentials fresh", memory: 512, timeout: 90,
+		{name: "refresh", purpose: "keeps credentials fresh", memory: 512, timeout: 90, reserved: 100,
 			variables: join(public, []string{env.VaultKey, env.RefreshRole, env.RefreshQueue, env.EventBus})},
-		{name: "scim", purpose: "directory webhook", memory: 256, timeout: apiTimeout,
+		{name: "scim", purpose: "directory webhook", memory: 256, timeout: apiTimeout, reserved: 20,
 			variables: join(public, []string{env.DirectoryRole, env.RevokeQueue, env.EventBus})},
-		{name: "revoke", purpose: "revokes at the providers", memory: 256, timeout: 60,
+		{name: "revoke", purpose: "revokes at the providers", memory: 256, timeout: 60, reserved: 20,
 			variables: join(public, []string{env.VaultKey, env.RefreshRole, env.RevokeQueue, env.EventBus})},
 		{name: keysName, purpose: "renews tenant keys", memory: 256, timeout: 900, // for the schedule; a request ends itself in time
 			variables: []string{env.Stage, env.VaultTable, env.DirectoryTable, env.FlowTable, env.AuditTable, env.VaultKey, env.TenantKeys, env.KeysRole, env.ExecuteRole, env.RefreshRole, env.ConnectRole}},

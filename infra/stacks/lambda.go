@@ -33,6 +33,9 @@ func newFunction(stack awscdk.Stack, n naming, o Options, f function, role awsia
 		Environment:  &environment,
 		Role:         role.WithoutPolicyUpdates(nil), // the policy is functionPolicy and nothing that a construct adds
 	}
+	if o.Reserved && f.reserved > 0 {
+		props.ReservedConcurrentExecutions = jsii.Number(f.reserved)
+	}
 	if o.PerTenant && f.name == "execute" {
 		props.TenancyConfig = awslambda.TenancyConfig_PER_TENANT()
 	}

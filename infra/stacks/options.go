@@ -44,6 +44,9 @@ type Options struct {
 	TenantKeys string
 	// Canary deploys the function that attacks two tenants of its own, and the alarms on it.
 	Canary bool
+	// Reserved sets concurrency aside for the functions that must run while one tenant's executions take all there is. An account
+	// must keep 100 unreserved, so a new one, with a quota of 10, cannot.
+	Reserved bool
 	// STSQuota and KMSQuota are the account's quotas in this Region, in requests per second; alarms stand at half of them.
 	STSQuota, KMSQuota float64
 	// Build is the directory that holds <function>/bootstrap. Empty means placeholders, for a template that is not deployed.
@@ -63,7 +66,7 @@ const (
 // Defaults are the options of an app that is given no context.
 func Defaults() Options {
 	return Options{Stage: "dev", LogDays: 30, LogLevel: "info", AccountLogRole: true, Firewall: true, AuditLock: AuditGovernance, AuditDays: 365,
-		BreakGlass: "root", Canary: true, STSQuota: 600, KMSQuota: 10_000, Build: "../build", Placeholder: "placeholder"}
+		BreakGlass: "root", Canary: true, Reserved: true, STSQuota: 600, KMSQuota: 10_000, Build: "../build", Placeholder: "placeholder"}
 }
 
 // stageGrammar keeps the longest physical name, a role, below 64 characters.
@@ -100,6 +103,7 @@ func FromContext(scope constructs.Construct) (Options, error) {
 		to                      *bool
 	}{
 		{"removal", "retain", "destroy", "retain", &o.Destroy}, {"tenantIsolation", "off", "on", "off", &o.PerTenant}, {"canary", "on", "on", "off", &o.Canary},
+		{"reservedConcurrency", "on", "on", "off", &o.Reserved},
 		{"accountLogRole", "on", "on", "off", &o.AccountLogRole}, {"firewall", "on", "on", "off", &o.Firewall},
 	} {
 		var err error

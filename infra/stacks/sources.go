@@ -41,10 +41,12 @@ func newSources(stack awscdk.Stack, f map[string]awslambda.Function, q queues, g
 		function string
 		queue    awssqs.Queue
 		batch    float64
-	}{{"refresh", q.refresh, 5}, {"revoke", q.revoke, 10}} {
+		most     float64 // invocations at a time: half of the function's own concurrency, so that a full queue leaves room for direct calls
+	}{{"refresh", q.refresh, 5, 50}, {"revoke", q.revoke, 10, 10}} {
 		awslambda.NewCfnEventSourceMapping(stack, jsii.String(title(s.function)+"FromQueue"), &awslambda.CfnEventSourceMappingProps{
 			FunctionName: f[s.function].FunctionName(), EventSourceArn: s.queue.QueueArn(), BatchSize: jsii.Number(s.batch),
 			FunctionResponseTypes: partial,
+			ScalingConfig:         &awslambda.CfnEventSourceMapping_ScalingConfigProperty{MaximumConcurrency: jsii.Number(s.most)},
 		})
 	}
 	awslambda.NewCfnEventSourceMapping(stack, jsii.String("AuditFromStream"), &awslambda.CfnEventSourceMappingProps{

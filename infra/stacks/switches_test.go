@@ -70,3 +70,26 @@ func TestQuotas_AlarmsStandAtHalf(t *testing.T) {
 		t.Errorf("%d alarms", found)
 	}
 }
+
+// Off for new accounts; the queues keep their caps, which take nothing from anybody.
+func TestReservedConcurrency_Switch_SetsAsideAndLeavesCaps(t *testing.T) {
+	for _, on := range []bool{true, false} {
+		o := stacks.Local()
+		o.Reserved = on
+		all := templates(t, o)
+		total := 0.0
+		for _, f := range resources(t, all, "AWS::Lambda::Function") {
+			n, _ := f["Properties"].(map[string]any)["ReservedConcurrentExecutions"].(float64)
+			total += n
+		}
+		if on && total != 260 || !on && total != 0 {
+			t.Errorf("reserved %v: %v in all; docs/operations.md names the sum", on, total)
+		}
+		for id, m := range resources(t, all, "AWS::Lambda::EventSourceMapping") {
+			p := m["Properties"].(map[string]any)
+			if s, _ := p["ScalingConfig"].(map[string]any); strings.Contains(id, "FromQueue") && s["MaximumConcurrency"] == nil {
+				t.Errorf("%s has no cap", id)
+			}
+		}
+	}
+}

@@ -28,11 +28,35 @@ func TestFunctions_Runtime_LogsAndRole(t *testing.T) {
 			"tracing":      {at(p, "TracingConfig", "Mode"), "Active"},
 			"log group":    {at(p, "LoggingConfig", "LogGroup"), "/aws/lambda/behalf-local-" + name},
 			"own role":     {p["Role"], d.Roles()[name].ARN},
-			"reserved":     {p["ReservedConcurrentExecutions"], nil},
+			"reserved":     {p["ReservedConcurrentExecutions"], reserved[name]},
 		})
 		if groups["/aws/lambda/behalf-local-"+name].LogicalID == "" {
 			t.Errorf("%s has no log group", name)
 		}
+	}
+}
+
+// reserved is the concurrency that no storm of executions can take; docs/operations.md says why these.
+var reserved = map[string]any{"authorizer": 100.0, "admin": 20.0, "refresh": 100.0, "scim": 20.0, "revoke": 20.0}
+
+// A queue takes at most half of its function's concurrency: the rest is for whoever waits for an answer.
+func TestQueues_LeaveHalfOfTheConcurrencyToDirectCalls(t *testing.T) {
+	t.Parallel()
+	found := 0
+	for _, m := range load(t).Of("AWS::Lambda::EventSourceMapping") {
+		if !strings.Contains(fmt.Sprint(m.Properties["EventSourceArn"]), ":sqs:") {
+			continue
+		}
+		found++
+		name := strings.TrimPrefix(fmt.Sprint(m.Properties["FunctionName"]), "behalf-local-")
+		most, _ := at(m.Properties, "ScalingConfig", "MaximumConcurrency").(float64)
+		all, _ := reserved[name].(float64)
+		if most < 2 || most != all/2 {
+			t.Errorf("the queue of %s takes %v of %v", name, most, all)
+		}
+	}
+	if found != 2 {
+		t.Errorf("%d queues", found)
 	}
 }
 
