@@ -108,6 +108,10 @@ func (a *AWS) restoreCheckpoint(data []byte) error {
 	return nil
 }
 
+// pollers is how many loops look into a queue at most: Lambda starts with five and scales up to the mapping's maximum, which one
+// machine need not.
+const pollers = 5
+
 // Start runs the event sources, schedules and the TTL sweep in the background until ctx ends.
 // It returns at once; Close waits for what is still under way.
 func (a *AWS) Start(ctx context.Context) {
@@ -117,7 +121,7 @@ func (a *AWS) Start(ctx context.Context) {
 		}
 		n := 1
 		if s.queue() {
-			n = s.Concurrency
+			n = min(s.Concurrency, pollers)
 		}
 		for range n {
 			a.running.Go(func() { a.poll(ctx, s) })

@@ -135,6 +135,86 @@ func principalAttacks() []attempt {
 	}
 }
 
+// stateAttacks are on the rows by which a tenant or a principal is switched off: by those who must not undo it.
+func stateAttacks() []attempt {
+	var out []attempt
+	for _, action := range []string{"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "ConditionCheckItem"} {
+		out = append(out,
+			foreign(action+" on the principal's own rows, its state among them", "execute", item(action, "vault", "T#acme#U#alice")),
+			foreign(action+" on the tenant's state", "execute", item(action, "vault", "T#acme#S")),
+			foreign(action+" on the tenant's state", "connect", item(action, "vault", "T#acme#S")),
+			foreign(action+" on the tenant's state", "refresh", item(action, "vault", "T#acme#S")),
+			foreign(action+" on another tenant's state", "directory", item(action, "vault", "T#globex#S")),
+			foreign(action+" on the tenant's settings", "execute", item(action, "directory", "T#acme#D")),
+			foreign(action+" on the tenant's settings and issuer", "connect", item(action, "directory", "T#acme#D")),
+			foreign(action+" on the tenant's keys", "execute", item(action, "vault", "T#acme#K")))
+	}
+	return append(out,
+		foreign("reads the vault's stream, of which there is none to read", "execute", item("GetRecords", "vault/stream/2026-01-01T00:00:00.000")),
+		foreign("own state in a batch with another's", "execute", item("BatchGetItem", "vault", "T#acme#S", "T#globex#S")),
+		foreign("writes by SQL", "execute", item("PartiQLUpdate", "vault", "T#acme#U#alice")),
+		foreign("inserts by SQL", "connect", item("PartiQLInsert", "vault", "T#acme#U#alice")),
+		foreign("deletes by SQL", "refresh", item("PartiQLDelete", "vault", "T#acme#U#alice")),
+		foreign("a transaction that writes the own connection and the tenant's state", "connect", item("PutItem", "vault", "T#acme#U#alice"), item("UpdateItem", "vault", "T#acme#S")),
+		foreign("reads the index of the audit table, of which there is none", "directory", item("Query", "audit/index/due", "T#acme#A#2026112211")),
+		// Leading keys tell partitions apart, not rows within one: what connect may write for its principal covers the state row. The
+		// condition of each write, and that only scim and admin write that row, hold it; docs/security.md says so.
+		own("could write its own principal's state row: IAM cannot tell rows apart", "connect", item("UpdateItem", "vault", "T#acme#U#alice")))
+}
+
+// TestAttempts_EveryKindOfTheDesignIsThere counts what the design asks to be tried, by what is asked for and not by name.
+func TestAttempts_EveryKindOfTheDesignIsThere(t *testing.T) {
+	t.Parallel()
+	refused, kinds := 0, map[string]int{}
+	for _, a := range attempts(judgeOf(t, load(t))) {
+		if a.may {
+			kinds["own"]++
+			continue
+		}
+		refused++
+		for _, k := range kindsOf(a) {
+			kinds[k]++
+		}
+	}
+	for kind, least := range map[string]int{"own": 18, "other tenant": 15, "other principal": 5, "prefix": 10, "no leading keys": 12, "batch or transaction": 5, "scan": 4, "sql": 8,
+		"index": 8, "stream": 12, "context": 8, "purpose": 3, "assume": 2, "state": 30} {
+		if kinds[kind] < least {
+			t.Errorf("%s: %d attempts, want %d", kind, kinds[kind], least)
+		}
+	}
+	if refused < 80 {
+		t.Errorf("%d foreign attempts, want 80", refused)
+	}
+	t.Logf("%d foreign attempts: %v", refused, kinds)
+}
+
+// kindsOf names what an attempt tries.
+func kindsOf(a attempt) []string {
+	var out []string
+	add := func(kind string, is bool) {
+		if is {
+			out = append(out, kind)
+		}
+	}
+	ask := a.asks[0]
+	text := fmt.Sprint(a.asks)
+	action := ask.action[strings.IndexByte(ask.action, ':')+1:]
+	add("other tenant", strings.Contains(text, "globex"))
+	add("other principal", strings.Contains(text, "#bob") || strings.Contains(text, "_org"))
+	add("prefix", strings.Contains(text, "acme2") || strings.Contains(text, "acm#") || strings.Contains(text, "alice2") || strings.Contains(text, "alic]") || strings.Contains(text, "alice#x") || strings.Contains(text, "T#*") || strings.Contains(text, "T##") || strings.Contains(text, "ACME") || strings.Contains(fmt.Sprint(a.tags), "*"))
+	add("no leading keys", strings.HasPrefix(ask.action, "dynamodb:") && len(ask.context["dynamodb:leadingkeys"]) == 0)
+	add("batch or transaction", len(a.asks) > 1 || len(ask.context["dynamodb:leadingkeys"]) > 1)
+	add("scan", action == "Scan")
+	add("sql", strings.HasPrefix(action, "PartiQL"))
+	add("index", strings.Contains(ask.resource, "/index/"))
+	add("stream", strings.Contains(ask.resource, "/stream/"))
+	add("context", strings.HasPrefix(ask.action, "kms:") && !strings.Contains(text, "globex"))
+	add("purpose", strings.Contains(a.name, "refresh token") || strings.Contains(a.name, "client secret"))
+	add("assume", strings.HasPrefix(ask.action, "sts:"))
+	add("state", strings.Contains(a.name, "state") || strings.Contains(a.name, "settings"))
+	return out
+}
+
 func many(s string, n int) []string { return strings.Fields(strings.Repeat(s+" ", n)) }
 
 func wholeTableAttacks() []attempt {
@@ -286,7 +366,7 @@ func functionAttacks() []attempt {
 
 func attempts(j judge) []attempt {
 	var out []attempt
-	for _, group := range [][]attempt{legitimate(), tenantAttacks(), principalAttacks(), wholeTableAttacks(), keyAttacks(j), customerAttacks(j), functionAttacks()} {
+	for _, group := range [][]attempt{legitimate(), tenantAttacks(), principalAttacks(), stateAttacks(), wholeTableAttacks(), keyAttacks(j), customerAttacks(j), functionAttacks()} {
 		out = append(out, group...)
 	}
 	return out
