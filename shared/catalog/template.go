@@ -121,7 +121,8 @@ func appendPath(u *url.URL, path string) error {
 	escaped := strings.TrimSuffix(u.EscapedPath(), "/")
 	for _, seg := range strings.Split(strings.TrimPrefix(path, "/"), "/") {
 		plain, err := url.PathUnescape(seg)
-		if err != nil || strings.ContainsAny(plain, `/\%?#`) || plain == "." || plain == ".." ||
+		bare, _, _ := strings.Cut(plain, ";") // servlet containers drop parameters (RFC 3986, section 3.3) before they resolve dots
+		if err != nil || strings.ContainsAny(plain, `/\%?#`) || bare == "." || bare == ".." ||
 			strings.ContainsFunc(plain, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\uFFFD' }) {
 			return fault.Invalid("path", "the path holds a dot segment or a character that is not allowed in a path")
 		}
