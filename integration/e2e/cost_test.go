@@ -108,23 +108,18 @@ func TestExecute_WarmCall_CostsFourAWSCalls(t *testing.T) {
 	}
 }
 
-// TestExecute_WarmCall_OwnRoleAsksNothing: the function's own credentials are for asking the refresh function only.
-func TestExecute_WarmCall_OwnRoleAsksNothing(t *testing.T) {
+// TestExecute_ColdAndWarmCall_OwnRoleAsksNothing: the function's own credentials are for asking the refresh function only.
+func TestExecute_ColdAndWarmCall_OwnRoleAsksNothing(t *testing.T) {
 	t.Parallel()
 	f := e2e.New(t)
 	f.Connect(t, "acme", "user_alice", "github", "alice", nil)
-	creds, context := vended(t, f, f.Session(t, "acme", "user_alice", nil))
-	invoke := warm(t, f, context)
-	f.Settle(t)
-	f.Account().Counter().Reset()
-	if err := invoke(object{"tool": "github_get_authenticated_user"}); err != nil {
-		t.Fatal(err)
-	}
-	all, hers := f.Account().Counter().Snapshot(), f.Account().Counter().ByAccessKey(creds.AccessKeyID)
-	for _, op := range []string{"dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:BatchGetItem", "kms:Decrypt", "sts:AssumeRole", "lambda:Invoke"} {
-		if all[op] != hers[op] {
-			t.Errorf("%d %s, %d of them with vended credentials", all[op], op, hers[op])
-		}
+	_, context := vended(t, f, f.Session(t, "acme", "user_alice", nil))
+	exec := newProcess(t, f, "execute", func(d awslambda.Deps) (any, error) {
+		fn, err := execute.New(d)
+		return fn.Handle, err
+	})
+	if got := spent(f, func() { run(t, exec, context); run(t, exec, context) }, exec.key); len(got) != 0 {
+		t.Errorf("AWS calls by the function's own role: %v", got)
 	}
 }
 
