@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -16,6 +15,7 @@ import (
 	"behalf.dev/behalf/shared/awslambda"
 	"behalf.dev/behalf/shared/dynamo"
 	"behalf.dev/behalf/shared/env"
+	"behalf.dev/behalf/shared/metric"
 )
 
 // Report is what one run found.
@@ -48,20 +48,13 @@ func Variables() []string {
 	return []string{env.Stage, env.VaultTable, env.DirectoryTable, env.FlowTable, env.AuditTable, env.VaultKey, env.ExecuteRole, env.RefreshRole, env.ConnectRole, env.DirectoryRole}
 }
 
-// New wires the function. Its metric goes to standard output, where CloudWatch Logs reads it.
+// New wires the function.
 func New(d awslambda.Deps) (*Function, error) {
 	r := env.NewReader(d.Lookup)
-	f := &Function{stage: r.Require(env.Stage), key: r.Require(env.VaultKey), aws: d.AWS, log: d.Log, now: d.Now, out: os.Stdout,
+	f := &Function{stage: r.Require(env.Stage), key: r.Require(env.VaultKey), aws: d.AWS, log: d.Log, now: d.Now, out: d.Metrics,
 		tables: dynamo.Names{Vault: r.Require(env.VaultTable), Directory: r.Require(env.DirectoryTable), Flow: r.Require(env.FlowTable), Audit: r.Require(env.AuditTable)},
 		roles:  roles{"execute": r.Require(env.ExecuteRole), "refresh": r.Require(env.RefreshRole), "connect": r.Require(env.ConnectRole), "directory": r.Require(env.DirectoryRole)}}
 	return f, r.Err()
-}
-
-// WithOutput returns a Function that writes its metric to w.
-func (f *Function) WithOutput(w io.Writer) *Function {
-	other := *f
-	other.out = w
-	return &other
 }
 
 // Handle runs all attempts, one after the other, and reports them. It returns an error when it could not begin: credentials for
@@ -129,19 +122,14 @@ func judge(err error) verdict {
 	return unclear
 }
 
-// emit writes the metric in the embedded metric format (CloudWatch User Guide, "Embedding metrics within logs"): CloudWatch makes
-// metrics of the line without any permission of the function.
+// emit writes the metric. A value of zero is one too: silence would be taken for good news.
 func (f *Function) emit(r Report) error {
-	type metric struct{ Name, Unit string }
-	values := map[string]int{"AttacksTried": r.Tried, "AttacksAllowed": len(r.Allowed), "OwnRefused": len(r.Refused), "Unclear": len(r.Unclear)}
-	line := map[string]any{"Stage": f.stage, "_aws": map[string]any{"Timestamp": f.now().UnixMilli(), "CloudWatchMetrics": []any{map[string]any{
-		"Namespace": "Behalf", "Dimensions": [][]string{{"Stage"}},
-		"Metrics": []metric{{"AttacksTried", "Count"}, {"AttacksAllowed", "Count"}, {"OwnRefused", "Count"}, {"Unclear", "Count"}}}}}}
-	for name, v := range values {
-		line[name] = v
+	m := metric.New(f.out, f.stage, f.now)
+	for _, x := range []struct {
+		name  metric.Name
+		value int
+	}{{metric.AttacksTried, r.Tried}, {metric.AttacksAllowed, len(r.Allowed)}, {metric.OwnRefused, len(r.Refused)}, {metric.Unclear, len(r.Unclear)}} {
+		m.Add(x.name, float64(x.value), metric.Labels{})
 	}
-	if err := json.NewEncoder(f.out).Encode(line); err != nil {
-		return fmt.Errorf("write the metric: %w", err)
-	}
-	return nil
+	return m.Flush()
 }

@@ -56,14 +56,14 @@ func deploy(t *testing.T, change func(templates map[string][]byte)) world {
 	}
 	f := made.Functions[i]
 	key, sec, token := a.RoleCredentials(f.RoleARN)
-	c, err := canary.New(awslambda.Deps{Lookup: env.FromMap(f.Environment), Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return noon },
+	out := &bytes.Buffer{}
+	c, err := canary.New(awslambda.Deps{Metrics: out, Lookup: env.FromMap(f.Environment), Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return noon },
 		AWS: aws.Config{Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider(key, sec, token), HTTPClient: a.HTTPClient(),
 			BaseEndpoint: aws.String("http://localaws.internal"), RetryMaxAttempts: 1}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := &bytes.Buffer{}
-	return world{a, c.WithOutput(out), out}
+	return world{a, c, out}
 }
 
 func (w world) run(t *testing.T) canary.Report {

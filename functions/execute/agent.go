@@ -44,6 +44,7 @@ func (a *agent) List(ctx context.Context, w toolcall.Want) (toolcall.Listing, er
 func (a *agent) Call(ctx context.Context, c toolcall.Call) (toolcall.Result, error) {
 	c.View = a.view
 	res, err := a.exec.Run(ctx, a.session, c)
+	a.f.observe(ctx, a.f.connectorOf(c.Tool), err)
 	if err != nil {
 		return res, err
 	}

@@ -16,6 +16,7 @@ import (
 	"behalf.dev/behalf/shared/egress"
 	"behalf.dev/behalf/shared/env"
 	"behalf.dev/behalf/shared/fault"
+	"behalf.dev/behalf/shared/metric"
 	"behalf.dev/behalf/shared/toolcall"
 	"behalf.dev/behalf/shared/workspace"
 )
@@ -32,6 +33,7 @@ type Function struct {
 	policies *toolcall.Policies
 	// endpoint speaks MCP.
 	endpoint mcp.Endpoint
+	meter    *metric.Meter
 }
 
 // version is what MCP clients are told, that of the HTTP API.
@@ -55,7 +57,7 @@ func New(d awslambda.Deps) (*Function, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Function{deps: d, catalog: cat, retries: toolcall.NewRetries(), policies: toolcall.NewPolicies(), open: workspace.NewOpener(d.AWS, stage, tables, key, d.Now),
+	f := &Function{deps: d, meter: metric.New(d.Metrics, stage, d.Now), catalog: cat, retries: toolcall.NewRetries(), policies: toolcall.NewPolicies(), open: workspace.NewOpener(d.AWS, stage, tables, key, d.Now),
 		out:      egress.New(egress.Options{AllowPrivate: r.Optional(env.AllowPrivateHosts, "") == "true", Wrap: d.Trace.Transport}),
 		refresh:  awslambda.Refresher{Caller: awslambda.NewCaller(lambda.NewFromConfig(d.AWS)), Function: refresh},
 		endpoint: mcp.Endpoint{Public: strings.TrimRight(public, "/"), Version: version, Log: d.Log}}
@@ -120,4 +122,24 @@ func (a *agent) run(b executeBody, requestID string) (toolcall.Result, error) {
 
 func answerOf(res toolcall.Result) executeAnswer {
 	return executeAnswer{res.ExecutionID, string(res.ConnectionID), string(res.GrantID), res.Data, res.Cursor, res.Stopped}
+}
+
+// observe counts one execution. One that names nothing known counts for no connector: the name is the caller's.
+func (f *Function) observe(ctx context.Context, connector string, err error) {
+	by := metric.Labels{Connector: connector, Outcome: "succeeded"}
+	if err != nil {
+		by.Outcome = string(fault.From(err).Code)
+	}
+	f.meter.Add(metric.Executions, 1, by)
+	if err := f.meter.Flush(); err != nil {
+		f.deps.Log.ErrorContext(ctx, "nothing measured", "error", err)
+	}
+}
+
+func (f *Function) connectorOf(tool string) string {
+	spec, _, err := f.catalog.Tool(tool)
+	if err != nil {
+		return ""
+	}
+	return spec.ID
 }

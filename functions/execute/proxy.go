@@ -31,6 +31,11 @@ func (f *Function) proxy(ctx context.Context, r *apigw.Request) (*apigw.Response
 	}
 	res, err := a.exec.Proxy(a.ctx, a.session, toolcall.ProxyCall{Connector: connector, Method: r.Method(), Path: r.RawPath("path"), Query: r.Query(), Header: r.Headers(), Body: body,
 		Connection: r.Header("Behalf-Connection"), IdempotencyKey: r.Header("Idempotency-Key"), RequestID: r.ID()})
+	known := ""
+	if spec, kerr := f.catalog.Connector(connector); kerr == nil {
+		known = spec.ID
+	}
+	f.observe(ctx, known, err)
 	if err != nil {
 		return nil, err
 	}

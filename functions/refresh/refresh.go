@@ -24,6 +24,8 @@ import (
 	"behalf.dev/behalf/shared/dynamo"
 	"behalf.dev/behalf/shared/egress"
 	"behalf.dev/behalf/shared/env"
+	"behalf.dev/behalf/shared/fault"
+	"behalf.dev/behalf/shared/metric"
 	"behalf.dev/behalf/shared/refresh"
 	"behalf.dev/behalf/shared/revoke"
 	"behalf.dev/behalf/shared/tenant"
@@ -43,6 +45,7 @@ type Function struct {
 	endpoint *xoauth2.Endpoint
 	out      *egress.Client
 	gate     *refresh.Gate
+	meter    *metric.Meter
 }
 
 // Variables are the environment variables that New requires.
@@ -67,11 +70,12 @@ func New(d awslambda.Deps) (*Function, error) {
 	return &Function{deps: d, catalog: cat, open: workspace.NewOpener(d.AWS, stage, tables, key, d.Now),
 		vendor: awssts.NewVendor(sts.NewFromConfig(d.AWS), role, d.Now), due: dynamo.New(dynamodb.NewFromConfig(d.AWS), tables, d.Now),
 		queue: awssqs.New(sqs.NewFromConfig(d.AWS), queue), bus: awsevents.New(eventbridge.NewFromConfig(d.AWS), bus, d.Now),
-		endpoint: xoauth2.New(out.HTTP(), d.Now), out: out, gate: refresh.NewGate(refresh.Limits{}, d.Now)}, nil
+		endpoint: xoauth2.New(out.HTTP(), d.Now), out: out, gate: refresh.NewGate(refresh.Limits{}, d.Now), meter: metric.New(d.Metrics, stage, d.Now)}, nil
 }
 
 // Handle tells its three callers apart by what they send: records are the queue's, the rest is a contract.RefreshCall.
 func (f *Function) Handle(ctx context.Context, payload json.RawMessage) (any, error) {
+	defer f.flush(ctx)
 	var batch events.SQSEvent
 	if err := json.Unmarshal(payload, &batch); err == nil && len(batch.Records) > 0 {
 		return f.work(ctx, batch), nil
@@ -106,11 +110,15 @@ func (f *Function) onDemand(ctx context.Context, call contract.RefreshCall) cont
 // one refreshes one connection with credentials of its tenant.
 func (f *Function) one(ctx context.Context, r connection.RefreshRequest) (connection.RefreshResult, error) {
 	ctx = awslambda.With(ctx, awslambda.Fields{Tenant: string(r.Ref.Tenant), Principal: string(r.Ref.Principal)})
+	res, err := connection.RefreshResult{}, error(nil)
 	c, err := f.coordinator(ctx, r.Ref.Tenant)
-	if err != nil {
-		return connection.RefreshResult{}, err
+	if err == nil {
+		res, err = c.Refresh(ctx, r)
 	}
-	return c.Refresh(ctx, r)
+	if !fault.Is(err, fault.NotFound) {
+		f.observe(r.Ref.Connector, res, err)
+	}
+	return res, err
 }
 
 // coordinator works with credentials of one tenant.
@@ -122,6 +130,6 @@ func (f *Function) coordinator(ctx context.Context, t tenant.ID) (*refresh.Coord
 	w := f.open.OpenWith(creds)
 	end := revoke.New(revoke.Deps{Connections: w.DB, Slots: w.DB, Sealer: w.Vault, Clients: w.Clients, Provider: f.out, Recorder: w.DB, Events: f.bus,
 		Connector: f.catalog.Connector, Log: f.deps.Log, Now: f.deps.Now, NewID: f.deps.IDs.New})
-	return refresh.New(refresh.Deps{Connections: w.DB, Slots: w.DB, Sealer: w.Vault, Clients: w.Clients, Endpoint: f.endpoint, Introspector: f.endpoint, Recorder: w.DB, Events: f.bus,
-		Queue: later{f.queue}, Retirer: end, Keeper: f.gate, Connector: f.catalog.Connector, Log: f.deps.Log, Now: f.deps.Now, Sleep: f.deps.Sleep, Jitter: f.deps.Jitter, NewID: f.deps.IDs.New}), nil
+	return refresh.New(refresh.Deps{Connections: w.DB, Slots: w.DB, Sealer: w.Vault, Clients: w.Clients, Endpoint: measured{f.endpoint, f.meter, f.deps.Now}, Introspector: f.endpoint, Recorder: w.DB, Events: f.bus,
+		Queue: later{f.queue, f.meter}, Retirer: end, Keeper: counted{f.gate, f.meter}, Connector: f.catalog.Connector, Log: f.deps.Log, Now: f.deps.Now, Sleep: f.deps.Sleep, Jitter: f.deps.Jitter, NewID: f.deps.IDs.New}), nil
 }

@@ -7,10 +7,14 @@ import (
 	contract "behalf.dev/behalf/events"
 	"behalf.dev/behalf/shared/awslambda"
 	"behalf.dev/behalf/shared/connection"
+	"behalf.dev/behalf/shared/metric"
 )
 
 // later is the refresh queue as a coordinator uses it.
-type later struct{ queue Sender }
+type later struct {
+	queue Sender
+	meter *metric.Meter
+}
 
 // maxDelay is SQS's limit.
 const maxDelay = 15 * time.Minute
@@ -22,6 +26,7 @@ func (l later) Again(ctx context.Context, ref connection.Ref, after time.Duratio
 
 // Rescue implements refresh.Queue. The message comes as soon as SQS has it: the refresher may well be gone.
 func (l later) Rescue(ctx context.Context, ref connection.Ref, s connection.Slot) error {
+	l.meter.Add(metric.Rescues, 1, metric.Labels{Outcome: "queued"})
 	return l.queue.Send(ctx, contract.RefreshWork{Rescue: &contract.RescueWork{Connection: awslambda.RefOf(ref), Generation: s.Generation, Fence: s.Fence, Access: s.Access, Refresh: s.Refresh,
 		ExpiresAt: s.Facts.ExpiresAt, RefreshExpiresAt: s.Facts.RefreshExpiresAt, Scopes: s.Facts.Scopes, Metadata: s.Facts.Metadata, Rotated: s.Facts.Rotated}}, 0)
 }
@@ -46,7 +51,12 @@ func (f *Function) bringHome(ctx context.Context, w contract.RescueWork) error {
 	if err == nil {
 		err = c.Rescue(ctx, ref, slotOf(w))
 	}
-	if err == nil || w.Attempt >= rescueTries {
+	if err == nil {
+		f.meter.Add(metric.Rescues, 1, metric.Labels{Outcome: "stored"})
+		return nil
+	}
+	f.meter.Add(metric.Rescues, 1, metric.Labels{Outcome: "failed"})
+	if w.Attempt >= rescueTries {
 		return err
 	}
 	f.deps.Log.ErrorContext(ctx, "tokens not brought home yet", "connection", ref.ID, "attempt", w.Attempt, "error", err)

@@ -10,6 +10,7 @@ import (
 	contract "behalf.dev/behalf/events"
 	"behalf.dev/behalf/shared/awslambda"
 	"behalf.dev/behalf/shared/connection"
+	"behalf.dev/behalf/shared/metric"
 	"behalf.dev/behalf/shared/tenant"
 )
 
@@ -43,7 +44,7 @@ func TestRescue_ThroughTheQueue_ComesBackWhole(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := &wire{}
-			if err := (later{w}).Rescue(t.Context(), someRef, s); err != nil {
+			if err := (later{w, metric.New(nil, "", time.Now)}).Rescue(t.Context(), someRef, s); err != nil {
 				t.Fatal(err)
 			}
 			ref, err := awslambda.ParseRef(w.got.Rescue.Connection)
@@ -68,7 +69,7 @@ func TestRescue_CarriesEveryField(t *testing.T) {
 func TestAgain_DelayIsWithinTheQueuesLimit(t *testing.T) {
 	t.Parallel()
 	w := &wire{}
-	if err := (later{w}).Again(t.Context(), someRef, time.Hour); err != nil || w.delay != 15*time.Minute || len(w.got.Connections) != 1 {
+	if err := (later{w, metric.New(nil, "", time.Now)}).Again(t.Context(), someRef, time.Hour); err != nil || w.delay != 15*time.Minute || len(w.got.Connections) != 1 {
 		t.Errorf("%+v after %v, %v", w.got, w.delay, err)
 	}
 }

@@ -32,6 +32,7 @@ func (f *Function) work(ctx context.Context, batch events.SQSEvent) events.SQSEv
 
 // message refreshes the connections of one message. Doing a message twice is harmless: the second finds fresh tokens.
 func (f *Function) message(ctx context.Context, body string) error {
+	defer f.flush(ctx)
 	var w contract.RefreshWork
 	if err := json.Unmarshal([]byte(body), &w); err != nil {
 		return fmt.Errorf("decode work: %w", err)

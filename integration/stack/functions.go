@@ -95,7 +95,7 @@ func (s *Stack) code(ctx context.Context, d Deployed, cfg aws.Config, make func(
 			return h, err
 		}
 	}
-	h, err := make(awslambda.Deps{AWS: cfg, Lookup: env.FromMap(d.Environment), Log: s.opt.Log.With("function", d.Name), Now: s.opt.Now, IDs: s.ids})
+	h, err := make(awslambda.Deps{AWS: cfg, Lookup: env.FromMap(d.Environment), Log: s.opt.Log.With("function", d.Name), Now: s.opt.Now, IDs: s.ids, Metrics: s.opt.Metrics})
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -45,6 +46,8 @@ type Options struct {
 	Connectors string
 	// Log receives what functions log; nil discards it.
 	Log *slog.Logger
+	// Metrics receives the metric lines of all functions that run in this process, one per Write; nil drops them.
+	Metrics io.Writer
 	// Now is the clock of everything; nil means time.Now.
 	Now func() time.Time
 	// Getenv finds real client ids ("BEHALF_GITHUB_CLIENT_ID"); nil finds none.

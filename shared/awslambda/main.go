@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/rand/v2"
 	"os"
@@ -28,6 +29,8 @@ type Deps struct {
 	Now    func() time.Time
 	IDs    ident.Source
 	Trace  trace.Tracer
+	// Metrics takes metric lines (package metric): in Lambda the log; nil drops them.
+	Metrics io.Writer
 }
 
 // Sleep waits d or until ctx ends.
@@ -63,7 +66,7 @@ func start(log *slog.Logger, wire func(Deps) (any, error)) (any, error) {
 	}
 	tracer := trace.New(os.Getenv("AWS_XRAY_DAEMON_ADDRESS") != "")
 	tracer.AWS(&cfg)
-	return wire(Deps{AWS: cfg, Lookup: os.LookupEnv, Log: log, Now: time.Now, IDs: ident.NewSource(nil, nil), Trace: tracer})
+	return wire(Deps{AWS: cfg, Lookup: os.LookupEnv, Log: log, Now: time.Now, IDs: ident.NewSource(nil, nil), Trace: tracer, Metrics: os.Stdout})
 }
 
 // NewLogger logs JSON to standard output, which Lambda sends to CloudWatch. level is debug, info, warn or error.

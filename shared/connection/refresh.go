@@ -35,4 +35,8 @@ type RefreshResult struct {
 	ExpiresAt  time.Time
 	Reason     string
 	RetryAfter time.Duration
+	// DueAt is when the refresh had been due; zero when none was planned. Led tells that this call held the lease: what it
+	// reports it did itself, and did not find.
+	DueAt time.Time
+	Led   bool
 }

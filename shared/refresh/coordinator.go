@@ -45,6 +45,13 @@ func (c *Coordinator) Refresh(ctx context.Context, r connection.RefreshRequest) 
 	if err != nil {
 		return connection.RefreshResult{}, err
 	}
+	res, err := c.refresh(ctx, conn, r)
+	res.DueAt = conn.Refresh.DueAt
+	return res, err
+}
+
+// refresh is Refresh for the connection that R0 read.
+func (c *Coordinator) refresh(ctx context.Context, conn connection.Connection, r connection.RefreshRequest) (connection.RefreshResult, error) {
 	deadline, first, fails := c.Now().Add(r.Wait), conn.Refresh.Generation, conn.Refresh.Fails
 	for {
 		if conn.Refresh.Generation != first {
@@ -61,7 +68,9 @@ func (c *Coordinator) Refresh(ctx context.Context, r connection.RefreshRequest) 
 			return connection.RefreshResult{}, err
 		}
 		if mine {
-			return c.lead(ctx, leased, r)
+			res, err := c.lead(ctx, leased, r)
+			res.Led = true
+			return res, err
 		}
 		if leased.Refresh.Generation != conn.Refresh.Generation || leased.Status != conn.Status {
 			conn = leased // not a lease stood in the way, but a change: judge again

@@ -105,6 +105,14 @@ func (g *Gate) Wait(ref connection.Ref) time.Duration {
 	return wait
 }
 
+// Open reports that ref's circuit is open: its provider is left alone.
+func (g *Gate) Open(ref connection.Ref) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	c := g.circuits[keyOf(ref)]
+	return c != nil && g.now().Before(c.until)
+}
+
 func (g *Gate) take(connector string, now time.Time) time.Duration {
 	r := g.rates[connector]
 	if r == nil {
