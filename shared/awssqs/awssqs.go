@@ -5,10 +5,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 )
 
 // Queue is one SQS queue.
@@ -31,4 +33,67 @@ func (q *Queue) Send(ctx context.Context, message any, delay time.Duration) erro
 		return fmt.Errorf("queue work: %w", err)
 	}
 	return nil
+}
+
+// SQS's limits of one batch (SQS Developer Guide, "Message quotas"): entries, and bytes of all bodies together.
+const maxEntries, maxBytes = 10, 262_144
+
+// batchTries is how often entries that SQS failed on are sent; the SDK repeats whole requests by itself.
+const batchTries = 3
+
+// SendAll queues messages as JSON, ten to a request. SQS may take some entries of a request and not others: those are sent
+// again, and the error tells how many were not taken in the end. All others are queued, whatever the error.
+func (q *Queue) SendAll(ctx context.Context, messages []any) error {
+	var batch []types.SendMessageBatchRequestEntry
+	size, failed := 0, error(nil)
+	send := func() {
+		if err := q.sendBatch(ctx, batch); err != nil && failed == nil {
+			failed = err
+		}
+		batch, size = nil, 0
+	}
+	for i, m := range messages {
+		b, err := json.Marshal(m)
+		if err != nil {
+			return fmt.Errorf("encode message: %w", err)
+		}
+		if len(batch) == maxEntries || len(batch) > 0 && size+len(b) > maxBytes {
+			send()
+		}
+		batch = append(batch, types.SendMessageBatchRequestEntry{Id: aws.String(strconv.Itoa(i)), MessageBody: aws.String(string(b))})
+		size += len(b)
+	}
+	if len(batch) > 0 {
+		send()
+	}
+	return failed
+}
+
+func (q *Queue) sendBatch(ctx context.Context, batch []types.SendMessageBatchRequestEntry) error {
+	for try := 1; ; try++ {
+		out, err := q.client.SendMessageBatch(ctx, &sqs.SendMessageBatchInput{QueueUrl: &q.url, Entries: batch})
+		if err != nil {
+			return fmt.Errorf("queue %d messages: %w", len(batch), err)
+		}
+		if len(out.Failed) == 0 {
+			return nil
+		}
+		if batch = worthARetry(batch, out.Failed); try == batchTries || len(batch) < len(out.Failed) {
+			return fmt.Errorf("queue work: %d messages not taken: %s", len(out.Failed), aws.ToString(out.Failed[0].Code))
+		}
+	}
+}
+
+// worthARetry are the entries that failed through no fault of theirs.
+func worthARetry(batch []types.SendMessageBatchRequestEntry, failed []types.BatchResultErrorEntry) (out []types.SendMessageBatchRequestEntry) {
+	again := map[string]bool{}
+	for _, f := range failed {
+		again[aws.ToString(f.Id)] = !f.SenderFault
+	}
+	for _, e := range batch {
+		if again[aws.ToString(e.Id)] {
+			out = append(out, e)
+		}
+	}
+	return out
 }

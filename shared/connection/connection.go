@@ -38,6 +38,12 @@ type Ref struct {
 	ID        ID
 }
 
+// Due is a connection that wants attention, as the index of due connections knows it, and since when, to the second.
+type Due struct {
+	Ref
+	At time.Time
+}
+
 // Status is where a connection stands in the one state machine.
 type Status string
 

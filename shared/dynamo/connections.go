@@ -315,22 +315,29 @@ func (db *DB) EraseSlots(ctx context.Context, ref connection.Ref, generation uin
 	return nil
 }
 
-// Due lists a page of connections of one shard that want attention at now: keys only, across tenants.
-func (db *DB) Due(ctx context.Context, shard int, now time.Time, limit int) ([]connection.Ref, error) {
-	out, err := db.client.Query(ctx, &dynamodb.QueryInput{TableName: &db.names.Vault, IndexName: aws.String(IndexDue), Limit: aws.Int32(int32(limit)),
-		KeyConditionExpression: aws.String("dk = :k AND da <= :now"), ExpressionAttributeValues: item{":k": str(dueShard(shard)), ":now": num(now.Unix())}})
+// Due lists connections of one shard that want attention at now, the longest overdue first: keys only, across tenants. It
+// continues behind after, the last one that was seen; the zero Due begins. An empty page is the end; a page may be shorter than
+// limit without being the last.
+func (db *DB) Due(ctx context.Context, shard int, now time.Time, after connection.Due, limit int) ([]connection.Due, error) {
+	q := &dynamodb.QueryInput{TableName: &db.names.Vault, IndexName: aws.String(IndexDue), Limit: aws.Int32(int32(limit)),
+		KeyConditionExpression: aws.String("dk = :k AND da <= :now"), ExpressionAttributeValues: item{":k": str(dueShard(shard)), ":now": num(now.Unix())}}
+	if after.ID != "" {
+		k := connectionKey(after.Ref)
+		q.ExclusiveStartKey = item{attrPK: str(k.pk), attrSK: str(k.sk), attrDueK: str(dueShard(shard)), attrDueAt: num(after.At.Unix())}
+	}
+	out, err := db.client.Query(ctx, q)
 	if err != nil {
 		return nil, classify("query due", err)
 	}
-	refs := make([]connection.Ref, 0, len(out.Items))
+	page := make([]connection.Due, 0, len(out.Items))
 	for _, i := range out.Items {
 		ref, err := refFromKey(text(i, attrPK), text(i, attrSK))
 		if err != nil {
 			return nil, err
 		}
-		refs = append(refs, ref)
+		page = append(page, connection.Due{Ref: ref, At: time.Unix(int64(number(i, attrDueAt)), 0).UTC()})
 	}
-	return refs, nil
+	return page, nil
 }
 
 // DueShards is how many shards Due has.

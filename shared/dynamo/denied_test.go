@@ -47,7 +47,7 @@ func TestDenied_OutsideTheVendedScope_IsTold(t *testing.T) {
 		"write":       mine.PutSlot(t.Context(), bob.Ref, connection.Slot{Generation: 1}),
 		"update":      second(mine.UpdateConnection(t.Context(), bob, increment(&asked))),
 		"transaction": mine.CreateConnection(t.Context(), bob),
-		"index":       second(mine.Due(t.Context(), 0, clock(), 10)),
+		"index":       second(mine.Due(t.Context(), 0, clock(), connection.Due{}, 10)),
 	} {
 		if !dynamo.Denied(err) {
 			t.Errorf("%s: %v is not taken for a refusal", name, err)

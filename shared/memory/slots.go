@@ -76,13 +76,9 @@ const shards = 16
 func (s *Store) DueShards() int { return shards }
 
 // Due lists connections of one shard that want attention at now, the longest overdue first: active ones whose refresh is
-// due, and pending ones to drop.
-func (s *Store) Due(ctx context.Context, shard int, now time.Time, limit int) (refs []connection.Ref, err error) {
-	type due struct {
-		ref connection.Ref
-		at  time.Time
-	}
-	var all []due
+// due, and pending ones to drop. It continues behind after; the zero Due begins.
+func (s *Store) Due(ctx context.Context, shard int, now time.Time, after connection.Due, limit int) (page []connection.Due, err error) {
+	order := func(a, b connection.Due) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.ID, b.ID)) }
 	err = s.do(ctx, "Due", func() error {
 		for ref := range s.connections {
 			if shardOf(ref.ID) != shard {
@@ -92,17 +88,16 @@ func (s *Store) Due(ctx context.Context, shard int, now time.Time, limit int) (r
 			if err != nil {
 				return err
 			}
-			if at := dueAt(c); !at.IsZero() && at.Unix() <= now.Unix() { // the index counts seconds
-				all = append(all, due{ref, at})
+			at := dueAt(c)
+			d := connection.Due{Ref: ref, At: time.Unix(at.Unix(), 0).UTC()} // the index counts seconds
+			if !at.IsZero() && at.Unix() <= now.Unix() && (after.ID == "" || order(d, after) > 0) {
+				page = append(page, d)
 			}
 		}
 		return nil
 	})
-	slices.SortFunc(all, func(a, b due) int { return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.ref.ID, b.ref.ID)) })
-	for _, d := range all[:min(limit, len(all))] {
-		refs = append(refs, d.ref)
-	}
-	return refs, err
+	slices.SortFunc(page, order)
+	return page[:min(limit, len(page))], err
 }
 
 func shardOf(id connection.ID) int {

@@ -31,6 +31,7 @@ func Records(t *testing.T, open func(t *testing.T) Store) {
 		"Views_InPages_WithoutDeletedOnes":                viewList,
 		"Due_StatusAndTime_Decide":                        dueStatus,
 		"Due_OverAllShards_LongestOverdueFirst":           dueOrder,
+		"Due_InSmallPages_EachOnce":                       duePages,
 		"Link_ByIDAndByHash_OfItsTenantOnly":              linkWhole,
 		"Client_StoredReadDeleted":                        clientCycle,
 		"NewestKey_TenVersions_IsTheTenth":                newestKey,

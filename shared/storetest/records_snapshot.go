@@ -86,15 +86,48 @@ func snapshotGates(t *testing.T, s Store) {
 	gates(true, true)
 }
 
-func allDue(t *testing.T, s Store, now time.Time) []connection.Ref {
+func allDue(t *testing.T, s Store, now time.Time) (out []connection.Due) {
 	t.Helper()
-	var out []connection.Ref
 	for shard := range shards {
-		refs, err := s.Due(context.Background(), shard, now, 100)
+		page, err := s.Due(context.Background(), shard, now, connection.Due{}, 100)
 		must(t, err)
-		out = append(out, refs...)
+		out = append(out, page...)
 	}
 	return out
+}
+
+// duePages reads a shard in small pages, over equal times too.
+func duePages(t *testing.T, s Store) {
+	for n := range 60 {
+		c := conn(scope(acme, "alice"), "github", n)
+		c.Refresh.DueAt = epoch().Add(time.Duration(n/20) * time.Second)
+		create(t, s, c)
+	}
+	now, seen := epoch().Add(time.Hour), map[connection.Ref]time.Time{}
+	for shard := range shards {
+		for after := (connection.Due{}); ; {
+			page, err := s.Due(context.Background(), shard, now, after, 2)
+			must(t, err)
+			if len(page) > 2 {
+				t.Fatalf("a page of %d", len(page))
+			}
+			if len(page) == 0 {
+				break
+			}
+			for _, d := range page {
+				if !seen[d.Ref].IsZero() || d.At.Before(after.At) {
+					t.Errorf("%s comes twice, or late", d.ID)
+				}
+				seen[d.Ref], after = d.At, d
+			}
+		}
+	}
+	for n := range 60 {
+		c := conn(scope(acme, "alice"), "github", n)
+		if want := epoch().Truncate(time.Second).Add(time.Duration(n/20) * time.Second); !seen[c.Ref].Equal(want) {
+			t.Errorf("%s is due at %v, want %v", c.ID, seen[c.Ref], want)
+		}
+	}
 }
 
 func dueStatus(t *testing.T, s Store) {
@@ -143,18 +176,18 @@ func dueOrder(t *testing.T, s Store) {
 	create(t, s, conn(scope(other, "bob"), "slack", 50))
 	seen := map[connection.Ref]bool{}
 	for shard := range shards {
-		all, err := s.Due(context.Background(), shard, epoch().Add(time.Hour), 100)
+		all, err := s.Due(context.Background(), shard, epoch().Add(time.Hour), connection.Due{}, 100)
 		must(t, err)
 		for i, ref := range all {
 			if i > 0 && at[ref.ID].Before(at[all[i-1].ID]) && ref.Tenant == acme {
 				t.Errorf("shard %d: %s comes after one that is due later", shard, ref.ID)
 			}
-			if seen[ref] {
+			if seen[ref.Ref] {
 				t.Errorf("%s is in two shards", ref.ID)
 			}
-			seen[ref] = true
+			seen[ref.Ref] = true
 		}
-		few, err := s.Due(context.Background(), shard, epoch().Add(time.Hour), 1)
+		few, err := s.Due(context.Background(), shard, epoch().Add(time.Hour), connection.Due{}, 1)
 		must(t, err)
 		if len(few) > 1 || len(all) > 0 && few[0] != all[0] {
 			t.Errorf("shard %d: the first one is %v of %v", shard, few, all)

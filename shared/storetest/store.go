@@ -72,7 +72,7 @@ type Listing interface {
 
 // Sweep finds connections that want attention.
 type Sweep interface {
-	Due(ctx context.Context, shard int, now time.Time, limit int) ([]connection.Ref, error)
+	Due(ctx context.Context, shard int, now time.Time, after connection.Due, limit int) ([]connection.Due, error)
 }
 
 // Trail is the audit trail and its chain.
