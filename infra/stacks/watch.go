@@ -8,6 +8,8 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/interfaces/interfacesawscloudwatch"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
+
+	"behalf.dev/behalf/shared/metric"
 )
 
 // alarm is one condition that somebody must hear of, and why.
@@ -47,14 +49,13 @@ func newWatch(scope constructs.Construct, o Options) awscdk.Stack {
 
 // alarms are all that somebody must hear of. docs/operations.md says of each what to do.
 func alarms(n naming, o Options) []alarm {
-	all := []alarm{
-		{name: "sweep-stopped", why: "No refresh ran for ten minutes: credentials are about to expire.", metric: n.lambda("refresh", "Invocations", "Sum"), threshold: 1, periods: 2, below: true},
+	all := append(refreshAlarms(n), []alarm{
 		{name: "refresh-late", why: "Connections that are due wait for more than five minutes.", metric: n.queue("refresh", "ApproximateAgeOfOldestMessage"), threshold: 300, periods: 1},
 		{name: "audit-late", why: "Audit records wait for more than ten minutes to be sealed.", metric: n.lambda("audit", "IteratorAge", "Maximum"), threshold: 600_000, periods: 1},
 		{name: "api-errors", why: "The API answers with server errors.", metric: n.api("5XXError", "Sum"), threshold: 5, periods: 1},
 		{name: "sts-quota", why: "Half of the account's quota of STS requests is used: credentials are about to be throttled.", metric: usage("STS", "AssumeRole"), threshold: halfAMinute(o.STSQuota), periods: 3},
 		{name: "kms-quota", why: "Half of the account's quota of KMS requests is used: unwrapping is about to be throttled.", metric: usage("KMS", "CryptographicOperationsSymmetric"), threshold: halfAMinute(o.KMSQuota), periods: 3},
-	}
+	}...)
 	for _, dead := range []struct{ queue, why string }{
 		{"refresh-dead", "Refreshes were given up on."}, {"revoke-dead", "Revocations were given up on: a provider still honours a credential."},
 		{"audit-dead", "Audit records could not be sealed; they are still in the table."},
@@ -72,6 +73,19 @@ func alarms(n naming, o Options) []alarm {
 	return all
 }
 
+// refreshAlarms are on what the refresh function says of itself. Rates are averages of values that are 0 or 100, and need a quarter
+// of an hour, or an hour, of them: in a small deployment one refresh is all there is in five minutes.
+func refreshAlarms(n naming) []alarm {
+	return []alarm{
+		{name: "sweep-stopped", why: "No sweep came to its end for ten minutes: credentials are about to expire.", metric: n.own(metric.Sweeps, "Sum", 5, nil), threshold: 1, periods: 2, below: true},
+		{name: "sweep-cut-short", why: "Sweeps run out of time before they have read all that is due.", metric: n.own(metric.SweepsCutShort, "Sum", 5, nil), threshold: 3, periods: 1},
+		{name: "refresh-lag", why: "One refresh in a hundred is done more than five minutes after it was due.", metric: n.own(metric.RefreshLag, "p99", 5, nil), threshold: 300, periods: 2},
+		{name: "refresh-failing", why: "A fifth of all refreshes fails.", metric: n.own(metric.RefreshFailures, "Average", 5, nil), threshold: 20, periods: 3},
+		{name: "reauthorization-rate", why: "One refresh in twenty finds its grant dead: many people are asked to connect again.", metric: n.own(metric.Reauthorizations, "Average", 60, nil), threshold: 5, periods: 1},
+		{name: "tokens-in-rescue", why: "Tokens could not be stored and are kept in the queue.", metric: n.own(metric.Rescues, "Sum", 5, map[string]string{metric.Outcome: "queued"}), threshold: 1, periods: 1},
+	}
+}
+
 // errorsOf is how many errors in five minutes are too many: the canary runs once an hour.
 func errorsOf(function string) float64 {
 	if function == canaryName {
@@ -83,10 +97,10 @@ func errorsOf(function string) float64 {
 // canaryAlarms: an attack that got through is the worst that can be measured here, and a canary that says nothing is not trusted.
 func canaryAlarms(n naming) []alarm {
 	return []alarm{
-		{name: "isolation-broken", why: "AN ATTACK ON ISOLATION SUCCEEDED: a session of one canary tenant reached what is not its own.", metric: n.canary("AttacksAllowed"), threshold: 1, periods: 1},
-		{name: "isolation-silent", why: "The isolation canary has not attacked for two hours.", metric: n.canary("AttacksTried"), threshold: 1, periods: 2, below: true},
-		{name: "isolation-too-tight", why: "The canary was refused what is its own: calls of tenants are refused too.", metric: n.canary("OwnRefused"), threshold: 1, periods: 1},
-		{name: "isolation-unclear", why: "Attempts of the canary ended in neither a refusal nor a success, twice in a row.", metric: n.canary("Unclear"), threshold: 1, periods: 2},
+		{name: "isolation-broken", why: "AN ATTACK ON ISOLATION SUCCEEDED: a session of one canary tenant reached what is not its own.", metric: n.canary(metric.AttacksAllowed), threshold: 1, periods: 1},
+		{name: "isolation-silent", why: "The isolation canary has not attacked for two hours.", metric: n.canary(metric.AttacksTried), threshold: 1, periods: 2, below: true},
+		{name: "isolation-too-tight", why: "The canary was refused what is its own: calls of tenants are refused too.", metric: n.canary(metric.OwnRefused), threshold: 1, periods: 1},
+		{name: "isolation-unclear", why: "Attempts of the canary ended in neither a refusal nor a success, twice in a row.", metric: n.canary(metric.Unclear), threshold: 1, periods: 2},
 	}
 }
 

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -41,6 +42,8 @@ type Options struct {
 	Dir string
 	// Log receives what the functions log.
 	Log *slog.Logger
+	// Metrics receives the metric lines of all functions.
+	Metrics io.Writer
 	// Bare leaves out clients and tenants: they are there already, in Dir.
 	Bare bool
 	// Clock is shared between stacks over one Dir; nil makes one.
@@ -71,7 +74,7 @@ func Start(t testing.TB, o Options) *Fixture {
 	if o.Clock == nil {
 		o.Clock = &Clock{}
 	}
-	s, err := stack.Start(context.Background(), stack.Options{Now: o.Clock.Now, Log: o.Log, Dir: o.Dir, Port: o.Port})
+	s, err := stack.Start(context.Background(), stack.Options{Now: o.Clock.Now, Log: o.Log, Metrics: o.Metrics, Dir: o.Dir, Port: o.Port})
 	if err != nil {
 		t.Fatalf("start the stack: %v", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"behalf.dev/behalf/integration/policy"
+	"behalf.dev/behalf/shared/metric"
 )
 
 // Each function and each dead letter queue has somebody who hears of it.
@@ -34,9 +35,6 @@ func TestAlarms_CoverFunctionsAndDeadLetters(t *testing.T) {
 		if strings.HasSuffix(name, "-dead") && !watched["ApproximateNumberOfMessagesVisible "+name] {
 			t.Errorf("no alarm on %s", name)
 		}
-	}
-	if !watched["Invocations behalf-local-refresh"] {
-		t.Error("nobody notices when the sweep stops")
 	}
 }
 
@@ -88,6 +86,9 @@ func TestAlarms_QuotasAndCanary_MeasureWhatIsThere(t *testing.T) {
 		return "AWS/Usage CallCount Sum 60 [map[Name:Class Value:None] map[Name:Resource Value:" + resource + "] map[Name:Service Value:" + service + "] map[Name:Type Value:API]]"
 	}
 	canary := func(metric string) string { return "Behalf " + metric + " Sum 3600 [map[Name:Stage Value:local]]" }
+	own := func(metricAndPeriod string) string {
+		return "Behalf " + metricAndPeriod + " [map[Name:Stage Value:local]]"
+	}
 	for name, want := range map[string]struct {
 		metric    string
 		threshold float64
@@ -98,6 +99,13 @@ func TestAlarms_QuotasAndCanary_MeasureWhatIsThere(t *testing.T) {
 		"isolation-silent":    {canary("AttacksTried"), 1},
 		"isolation-too-tight": {canary("OwnRefused"), 1},
 		"isolation-unclear":   {canary("Unclear"), 1},
+		// The names and dimensions are those that package metric writes.
+		"sweep-stopped":        {own("Sweeps Sum 300"), 1},
+		"sweep-cut-short":      {own("SweepsCutShort Sum 300"), 3},
+		"refresh-lag":          {own("RefreshLag p99 300"), 300},
+		"refresh-failing":      {own("RefreshFailures Average 300"), 20},
+		"reauthorization-rate": {own("Reauthorizations Average 3600"), 5},
+		"tokens-in-rescue":     {"Behalf Rescues Sum 300 [map[Name:Outcome Value:queued] map[Name:Stage Value:local]]", 1},
 	} {
 		expect(t, name, map[string][2]any{"metric": {metricOf(alarms[name]), want.metric}, "threshold": {alarms[name].Properties["Threshold"], want.threshold}})
 	}
@@ -156,6 +164,26 @@ func TestAlarms_EachIsExplained_AndNoOther(t *testing.T) {
 	for name := range docs {
 		if !known[name] {
 			t.Errorf("docs/operations.md explains %s, which is no alarm", name)
+		}
+	}
+}
+
+// What is written into the logs is listed, and shown or watched.
+func TestMetrics_EachIsExplainedAndShown(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(text), "\n## Metrics\n")
+	d := load(t)
+	seen := fmt.Sprint(d.Of("AWS::CloudWatch::Dashboard")[0].Properties["DashboardBody"])
+	for _, n := range metric.Names() {
+		if !strings.Contains(section, "`"+string(n)+"`") {
+			t.Errorf("docs/operations.md does not list %s", n)
+		}
+		if !strings.Contains(seen, `"`+string(n)+`"`) && !strings.Contains(seen, `\"`+string(n)+`\"`) {
+			t.Errorf("the dashboard does not show %s", n)
 		}
 	}
 }

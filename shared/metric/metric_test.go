@@ -35,8 +35,7 @@ func flushed(t *testing.T, add func(m *metric.Meter)) ([]metrictest.Point, strin
 
 func TestFlush_EachMetric_IsEmbeddedMetricFormat(t *testing.T) {
 	t.Parallel()
-	names := []metric.Name{metric.Refreshes, metric.RefreshFailures, metric.Reauthorizations, metric.RefreshLag, metric.TokenRequests, metric.TokenLatency, metric.RefreshesKeptOff, metric.Rescues,
-		metric.Sweeps, metric.SweepsCutShort, metric.Due, metric.DueOldest, metric.Executions, metric.AttacksTried}
+	names := metric.Names()
 	points, text := flushed(t, func(m *metric.Meter) {
 		for _, n := range names {
 			m.Add(n, 3, metric.Labels{Connector: "github", Outcome: "refreshed"})

@@ -47,6 +47,12 @@ const (
 	Unclear        Name = "Unclear"
 )
 
+// Names lists all metrics.
+func Names() []Name {
+	return []Name{Refreshes, RefreshFailures, Reauthorizations, RefreshLag, TokenRequests, TokenLatency, RefreshesKeptOff, Rescues, Sweeps, SweepsCutShort, Due, DueOldest, Executions,
+		AttacksTried, AttacksAllowed, OwnRefused, Unclear}
+}
+
 // definition is a metric's unit, and the sets of dimensions beside Stage under which CloudWatch keeps it.
 type definition struct {
 	unit string
