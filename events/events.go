@@ -49,6 +49,29 @@ type RefreshCall struct {
 	// WaitMS is how long a follower waits for somebody else's refresh, in milliseconds.
 	WaitMS int64  `json:"wait_ms,omitempty"`
 	By     string `json:"by,omitempty"`
+	// Due lists what is due, and answers with a DueAnswer.
+	Due *DueQuery `json:"due,omitempty"`
+}
+
+// DueQuery asks for one page of the connections that are due now or will be within a while.
+type DueQuery struct {
+	WithinMS int64 `json:"within_ms,omitempty"`
+	Limit    int   `json:"limit"`
+	// After is the Next of the page before; empty begins.
+	After string `json:"after,omitempty"`
+}
+
+// DueAnswer is the page: the longest overdue first, over all tenants. Next is empty at the end.
+type DueAnswer struct {
+	Due   []DueRef `json:"due"`
+	Next  string   `json:"next,omitempty"`
+	Error *Failure `json:"error,omitempty"`
+}
+
+// DueRef is a connection that is due, and since when.
+type DueRef struct {
+	Ref
+	At time.Time `json:"at"`
 }
 
 // RefreshAnswer says how a refresh ended; it never holds a token.

@@ -107,6 +107,7 @@ func (f *Function) routes() map[string]apigw.Handler {
 		"POST /v1/tenants/{tenant}/connections/{connection}/refresh": f.refreshConnection,
 		"POST /v1/tenants/{tenant}/connections/{connection}/pause":   f.pauseConnection,
 		"POST /v1/tenants/{tenant}/connections/{connection}/resume":  f.resumeConnection,
+		"GET /v1/refresh/due":                                        f.listDue,
 		"DELETE /v1/tenants/{tenant}/principals/{principal}":         f.deletePrincipal,
 		"GET /v1/tenants/{tenant}/audit":                             f.audit,
 	})

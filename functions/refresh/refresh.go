@@ -88,6 +88,8 @@ func (f *Function) Handle(ctx context.Context, payload json.RawMessage) (any, er
 	case call.Sweep:
 		n, err := f.sweep(ctx)
 		return map[string]int{"due": n}, err
+	case call.Due != nil:
+		return f.list(ctx, *call.Due), nil
 	case call.Connection != nil:
 		return f.onDemand(ctx, call), nil
 	}

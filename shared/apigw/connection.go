@@ -25,8 +25,20 @@ type Connection struct {
 	RefreshedAt time.Time `json:"refreshed_at,omitzero"`
 	CreatedAt   time.Time `json:"created_at"`
 	UpdatedAt   time.Time `json:"updated_at"`
+	// Refresh is how keeping it fresh goes; there while the connection is active.
+	Refresh *Refresh `json:"refresh,omitempty"`
 	// Revocation is there once the connection is revoked.
 	Revocation *Revocation `json:"revocation,omitempty"`
+}
+
+// Refresh is the state of keeping an active connection fresh.
+type Refresh struct {
+	// DueAt is when the next refresh is planned; absent when none is.
+	DueAt time.Time `json:"due_at,omitzero"`
+	// Fails counts failures in a row; LastError names the last one, NextTryAt is not before when the next attempt is made.
+	Fails     int       `json:"fails"`
+	LastError string    `json:"last_error,omitempty"`
+	NextTryAt time.Time `json:"next_try_at,omitzero"`
 }
 
 // Revocation is what the provider answered.
@@ -51,15 +63,21 @@ func NewConnection(c connection.Connection) Connection {
 	if out.Scopes == nil {
 		out.Scopes = []string{}
 	}
-	if !c.ExpiresAt.IsZero() {
-		out.ExpiresAt = c.ExpiresAt.UTC()
-	}
-	if !c.RefreshedAt.IsZero() {
-		out.RefreshedAt = c.RefreshedAt.UTC()
+	out.ExpiresAt, out.RefreshedAt = utc(c.ExpiresAt), utc(c.RefreshedAt)
+	if c.Status == connection.Active {
+		out.Refresh = &Refresh{utc(c.Refresh.DueAt), c.Refresh.Fails, c.Refresh.LastError, utc(c.Refresh.NextTry)}
 	}
 	if c.Status == connection.Revoked {
 		r := c.Revocation
 		out.Revocation = &Revocation{r.Provider, r.Answer, r.Attempts, r.At.UTC()}
 	}
 	return out
+}
+
+// utc keeps the zero time what it is.
+func utc(t time.Time) time.Time {
+	if t.IsZero() {
+		return time.Time{}
+	}
+	return t.UTC()
 }

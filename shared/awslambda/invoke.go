@@ -56,6 +56,27 @@ func (r Refresher) Refresh(ctx context.Context, q connection.RefreshRequest) (co
 	return connection.RefreshResult{Status: connection.RefreshStatus(a.Status), Generation: a.Generation, ExpiresAt: a.ExpiresAt, Reason: a.Reason, RetryAfter: time.Duration(a.RetryAfterMS) * time.Millisecond}, nil
 }
 
+// Due lists connections of all tenants that are due now or within a while, the longest overdue first. It continues behind after,
+// and returns where the next page begins; empty at the end.
+func (r Refresher) Due(ctx context.Context, within time.Duration, limit int, after string) ([]connection.Due, string, error) {
+	var a events.DueAnswer
+	if err := r.Caller.call(ctx, r.Function, events.RefreshCall{Due: &events.DueQuery{WithinMS: within.Milliseconds(), Limit: limit, After: after}}, &a); err != nil {
+		return nil, "", err
+	}
+	if err := Failed(a.Error); err != nil {
+		return nil, "", err
+	}
+	out := make([]connection.Due, len(a.Due))
+	for i, d := range a.Due {
+		ref, err := ParseRef(d.Ref)
+		if err != nil {
+			return nil, "", err
+		}
+		out[i] = connection.Due{Ref: ref, At: d.At}
+	}
+	return out, a.Next, nil
+}
+
 // Revoker asks the revoke function.
 type Revoker struct {
 	Caller   Caller

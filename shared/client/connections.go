@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"net/http"
+	"strconv"
 	"time"
 )
 
@@ -26,8 +27,33 @@ type Connection struct {
 	RefreshedAt time.Time `json:"refreshed_at,omitzero"`
 	CreatedAt   time.Time `json:"created_at"`
 	UpdatedAt   time.Time `json:"updated_at"`
+	// Refresh is how keeping it fresh goes; there while the connection is active.
+	Refresh *RefreshState `json:"refresh,omitempty"`
 	// Revocation is there once the connection is revoked.
 	Revocation *Revocation `json:"revocation,omitempty"`
+}
+
+// RefreshState is how keeping a connection fresh goes.
+type RefreshState struct {
+	// DueAt is when the next refresh is planned; zero when none is.
+	DueAt time.Time `json:"due_at,omitzero"`
+	// Fails counts failures in a row; LastError names the last one ("transient: http_503").
+	Fails     int    `json:"fails"`
+	LastError string `json:"last_error,omitempty"`
+	// NextTryAt is the earliest next attempt after a failure.
+	NextTryAt time.Time `json:"next_try_at,omitzero"`
+}
+
+// DueConnection is a connection that wants attention, and since when.
+type DueConnection struct {
+	DueAt      time.Time  `json:"due_at"`
+	Connection Connection `json:"connection"`
+}
+
+// DuePage is one page of what is due.
+type DuePage struct {
+	Due    []DueConnection `json:"due"`
+	Cursor string          `json:"cursor,omitempty"`
 }
 
 // Account is who the provider says the credential belongs to.
@@ -122,6 +148,20 @@ func (c *Client) PauseConnection(ctx context.Context, tenant, connection string)
 // ResumeConnection ends a pause; fault.Conflict unless the connection is paused or active.
 func (c *Client) ResumeConnection(ctx context.Context, tenant, connection string) (Connection, error) {
 	return get[Connection](ctx, c, call{method: http.MethodPost, route: connectionRoute + "/resume", params: []string{tenant, connection}})
+}
+
+// Due reads one page of the connections of all tenants that are due for a refresh now or within a while, the longest overdue
+// first. It needs a key that is not limited to a tenant; fault.Forbidden otherwise.
+func (c *Client) Due(ctx context.Context, within time.Duration, p Page) (DuePage, error) {
+	return get[DuePage](ctx, c, call{method: http.MethodGet, route: "/v1/refresh/due", query: p.query("within", strconv.Itoa(int(within.Seconds())))})
+}
+
+// AllDue yields everything that is due, page by page. It stops after yielding an error.
+func (c *Client) AllDue(ctx context.Context, within time.Duration) iter.Seq2[DueConnection, error] {
+	return each(func(cursor string) ([]DueConnection, string, error) {
+		p, err := c.Due(ctx, within, Page{Limit: 200, Cursor: cursor})
+		return p.Due, p.Cursor, err
+	})
 }
 
 // DeletePrincipal revokes everything that a principal has.

@@ -105,6 +105,7 @@ func methods() []method {
 		{"PUT /v1/tenants/{tenant}/switches", "", nil, func(x ctx, c cl) (any, error) { return c.PutSwitches(x, "acme", off) }},
 		{"GET /v1/switches", "", nil, func(x ctx, c cl) (any, error) { return c.DeploymentSwitches(x) }},
 		{"PUT /v1/switches", "", nil, func(x ctx, c cl) (any, error) { return c.PutDeploymentSwitches(x, off) }},
+		{"GET /v1/refresh/due", "", nil, func(x ctx, c cl) (any, error) { return c.Due(x, time.Minute, page) }},
 		{"GET /v1/tenants/{tenant}/connections", "", nil, func(x ctx, c cl) (any, error) {
 			return c.Connections(x, "acme", client.ConnectionFilter{Principal: "user_alice", Connector: "github", Status: "active"}, page)
 		}},

@@ -121,6 +121,9 @@ type RefreshState struct {
 	// Fails counts failures in a row; NextTry is the earliest next attempt.
 	Fails   int
 	NextTry time.Time
+	// LastError is the last of these failures, in machine words: what the answer meant and the provider's code
+	// ("transient: http_503"), or "internal" when our side failed. Empty once tokens came.
+	LastError string
 	// Rotates is what the provider was seen to do: it answered a refresh with a new refresh token.
 	Rotates bool
 	// DueAt is when the sweep should look at the connection; zero keeps it out of the index.

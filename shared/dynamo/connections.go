@@ -316,14 +316,21 @@ func (db *DB) EraseSlots(ctx context.Context, ref connection.Ref, generation uin
 }
 
 // Due lists connections of one shard that want attention at now, the longest overdue first: keys only, across tenants. It
-// continues behind after, the last one that was seen; the zero Due begins. An empty page is the end; a page may be shorter than
+// continues behind after, the last one that was seen; without an id, it begins at after's time; the zero Due begins at the first. An empty page is the end; a page may be shorter than
 // limit without being the last.
 func (db *DB) Due(ctx context.Context, shard int, now time.Time, after connection.Due, limit int) ([]connection.Due, error) {
 	q := &dynamodb.QueryInput{TableName: &db.names.Vault, IndexName: aws.String(IndexDue), Limit: aws.Int32(int32(limit)),
 		KeyConditionExpression: aws.String("dk = :k AND da <= :now"), ExpressionAttributeValues: item{":k": str(dueShard(shard)), ":now": num(now.Unix())}}
-	if after.ID != "" {
+	switch {
+	case after.ID != "":
 		k := connectionKey(after.Ref)
 		q.ExclusiveStartKey = item{attrPK: str(k.pk), attrSK: str(k.sk), attrDueK: str(dueShard(shard)), attrDueAt: num(after.At.Unix())}
+	case !after.At.IsZero():
+		q.KeyConditionExpression = aws.String("dk = :k AND da BETWEEN :from AND :now")
+		q.ExpressionAttributeValues[":from"] = num(after.At.Unix())
+		if after.At.Unix() > now.Unix() { // DynamoDB takes no empty interval
+			return nil, nil
+		}
 	}
 	out, err := db.client.Query(ctx, q)
 	if err != nil {

@@ -76,7 +76,7 @@ const shards = 16
 func (s *Store) DueShards() int { return shards }
 
 // Due lists connections of one shard that want attention at now, the longest overdue first: active ones whose refresh is
-// due, and pending ones to drop. It continues behind after; the zero Due begins.
+// due, and pending ones to drop. It continues behind after; without an id, it begins at after's time.
 func (s *Store) Due(ctx context.Context, shard int, now time.Time, after connection.Due, limit int) (page []connection.Due, err error) {
 	order := func(a, b connection.Due) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.ID, b.ID)) }
 	err = s.do(ctx, "Due", func() error {
@@ -90,7 +90,7 @@ func (s *Store) Due(ctx context.Context, shard int, now time.Time, after connect
 			}
 			at := dueAt(c)
 			d := connection.Due{Ref: ref, At: time.Unix(at.Unix(), 0).UTC()} // the index counts seconds
-			if !at.IsZero() && at.Unix() <= now.Unix() && (after.ID == "" || order(d, after) > 0) {
+			if !at.IsZero() && at.Unix() <= now.Unix() && order(d, after) > 0 {
 				page = append(page, d)
 			}
 		}

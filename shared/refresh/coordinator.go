@@ -232,6 +232,7 @@ func (c *Coordinator) abandon(ctx context.Context, j job, err error) (connection
 		if !fault.Is(err, fault.RateLimited) { // what fails each time must not stay at the head of what is due
 			x.Refresh.DueAt = c.Now().Add(backoff(x.Refresh.Fails, 0, c.Jitter()))
 			x.Refresh.Fails++
+			x.Refresh.LastError = "internal"
 		}
 		return x, rerr
 	})

@@ -145,6 +145,7 @@ func (c *Coordinator) delay(ctx context.Context, j job, failed *EndpointError) (
 			return x, err
 		}
 		x.Refresh.Fails++
+		x.Refresh.LastError = lastError(failed)
 		x.Refresh.NextTry = c.Now().Add(pause)
 		x.Refresh.DueAt = x.Refresh.NextTry
 		return c.remember(x, j, failed), nil
@@ -163,6 +164,18 @@ func (c *Coordinator) delay(ctx context.Context, j job, failed *EndpointError) (
 		c.publish(ctx, EventDelayed, told)
 	}
 	return connection.RefreshResult{Status: connection.RefreshDelayed, Generation: after.Refresh.Generation, ExpiresAt: after.ExpiresAt, Reason: reason, RetryAfter: pause}, nil
+}
+
+// lastError names a failure for an operator.
+func lastError(failed *EndpointError) string {
+	kind, reason := string(failed.Outcome.Kind), failed.Outcome.Reason
+	if kind == "" {
+		kind = "no_answer"
+	}
+	if reason == "" {
+		return kind
+	}
+	return kind + ": " + reason
 }
 
 // remember keeps the doubt for whoever asks next, until tokens come or the grant is dead. A provider that was never seen

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -103,7 +104,7 @@ func duePages(t *testing.T, s Store) {
 		c.Refresh.DueAt = epoch().Add(time.Duration(n/20) * time.Second)
 		create(t, s, c)
 	}
-	now, seen := epoch().Add(time.Hour), map[connection.Ref]time.Time{}
+	now, seen, later := epoch().Add(time.Hour), map[connection.Ref]time.Time{}, 0
 	for shard := range shards {
 		for after := (connection.Due{}); ; {
 			page, err := s.Due(context.Background(), shard, now, after, 2)
@@ -121,6 +122,24 @@ func duePages(t *testing.T, s Store) {
 				seen[d.Ref], after = d.At, d
 			}
 		}
+	}
+	from := epoch().Truncate(time.Second).Add(time.Second)
+	for shard := range shards {
+		page, err := s.Due(context.Background(), shard, now, connection.Due{At: from}, 100)
+		must(t, err)
+		for ref, at := range seen {
+			listed := slices.ContainsFunc(page, func(d connection.Due) bool { return d.Ref == ref })
+			if listed && at.Before(from) {
+				t.Errorf("%s was due before %v", ref.ID, from)
+			}
+		}
+		later += len(page)
+	}
+	if none, err := s.Due(context.Background(), 0, now, connection.Due{At: now.Add(time.Hour)}, 100); err != nil || len(none) > 0 {
+		t.Errorf("from after the end: %v, %v", none, err)
+	}
+	if later != 40 {
+		t.Errorf("%d of 40 are due from the second second on", later)
 	}
 	for n := range 60 {
 		c := conn(scope(acme, "alice"), "github", n)

@@ -51,7 +51,7 @@ the deployment-wide OAuth clients) are rotated too.`,
 	c.Flags().DurationVar(&f.retireAfter, "retire-after", keyring.RetireAfter, "delete a version when its successor is this old; at least 1h")
 	c.Flags().BoolVar(&f.json, "json", false, "print one JSON line per tenant, and nothing else")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
-		api, err := e.api(f.url)
+		api, err := e.api(f.url, "tenants:read and tenants:write")
 		if err != nil {
 			return err
 		}
@@ -63,14 +63,14 @@ the deployment-wide OAuth clients) are rotated too.`,
 	return c
 }
 
-// api is a client for a deployment, with the API key of the environment.
-func (e environment) api(url string) (*client.Client, error) {
+// api is a client for a deployment, with the API key of the environment. permissions are what the key needs.
+func (e environment) api(url, permissions string) (*client.Client, error) {
 	if url == "" {
 		return nil, usage{errors.New("--url is missing: the base URL of the deployment, or the one that behalf dev prints")}
 	}
 	key := e.getenv("BEHALF_API_KEY")
 	if key == "" {
-		return nil, usage{errors.New("BEHALF_API_KEY is not set; put an API key with tenants:read and tenants:write there")}
+		return nil, usage{fmt.Errorf("BEHALF_API_KEY is not set; put an API key with %s there", permissions)}
 	}
 	c, err := client.New(url, client.WithAPIKey(secret.FromString(key)), client.WithUserAgent("behalf-cli"))
 	if err != nil {
