@@ -158,3 +158,26 @@ func TestRefreshCall_ConnectionIsActive_RefreshesNow(t *testing.T) {
 	f.Back(t, "POST", "/v1/tenants/acme/connections/"+id+"/pause", nil).Want(t, 200)
 	f.Back(t, "POST", "/v1/tenants/acme/connections/"+id+"/refresh", nil).WantCode(t, "conflict")
 }
+
+// A provider that answers a refresh with somebody else's tokens ends the connection: nobody is served with them.
+func TestRefresh_TokensOfAnotherAccount_EndTheConnection(t *testing.T) {
+	t.Parallel()
+	for _, provider := range []string{"slack", "salesforce"} {
+		t.Run(provider, func(t *testing.T) {
+			t.Parallel()
+			f := e2e.New(t)
+			id := f.Connect(t, "acme", "user_alice", provider, "alice", nil)
+			f.Back(t, "POST", "/v1/tenants/acme/connections/"+id+"/refresh", nil).Want(t, 200) // an honest one first
+			f.Fail(t, provider, emulator.Fault{Kind: emulator.KindRefresh, Mode: "as:bob"})
+			a := f.Back(t, "POST", "/v1/tenants/acme/connections/"+id+"/refresh", nil).Want(t, 200)
+			if a.Text("result") != "needs_reauth" || a.Text("reason") != "account_changed" {
+				t.Errorf("%s", a.Body)
+			}
+			calls := f.Counters(t, provider).APICalls
+			f.Execute(t, f.Session(t, "acme", "user_alice", nil), whoami[provider].tool, nil, nil).WantCode(t, "reauthorization_required")
+			if f.Counters(t, provider).APICalls != calls {
+				t.Error("the tokens were used")
+			}
+		})
+	}
+}

@@ -8,7 +8,8 @@ import (
 
 // Mode is what a fault does to a call. Besides the constants there are
 // "status:NNN" (an HTTP status 400-599 with a body in the provider's style) and
-// "error:CODE" (the provider's own way to report that error code).
+// "error:CODE" (the provider's own way to report that error code), and "as:LOGIN"
+// (the tokens are good, and the answer says that they are another person's).
 type Mode string
 
 // Fault modes.
@@ -55,10 +56,11 @@ func (f Fault) normal() (Fault, error) {
 	}
 	_, coded := strings.CutPrefix(string(f.Mode), "error:")
 	_, status := parseStatus(f.Mode)
+	_, swapped := strings.CutPrefix(string(f.Mode), "as:")
 	switch f.Mode {
 	case ModeLostReply, ModeDropBefore, ModeSlow, ModeRateLimited:
 	default:
-		if !coded && !status {
+		if !coded && !status && !swapped {
 			return f, fmt.Errorf("fail_next: unknown mode %q", f.Mode)
 		}
 	}

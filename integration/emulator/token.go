@@ -3,6 +3,7 @@ package emulator
 import (
 	"crypto/subtle"
 	"net/url"
+	"strings"
 	"time"
 )
 
@@ -125,6 +126,9 @@ func (c *call) renew() ([]issued, *refusal) {
 		c.p.endOlderAccess(old, until, rotate)
 	}
 	set := c.p.issue(c.grant, askedSet{old.Series, old.Scopes}, old.Turn+1, rotate)
+	if login, ok := strings.CutPrefix(string(c.fault.Mode), "as:"); ok && c.p.person(login) != nil {
+		set.who = *c.p.person(login)
+	}
 	c.p.count.add(c.grant.Login, func(n *Counters) { n.Refreshes++ })
 	c.p.save()
 	return []issued{set}, nil

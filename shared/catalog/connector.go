@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"regexp"
 	"sync"
 
 	"behalf.dev/behalf/shared/fault"
@@ -31,7 +32,8 @@ type Connector struct {
 
 	m        manifest
 	hosts    map[string]host
-	urls     map[string]template // authorize, token, api, identity, introspect, revoke
+	urls     map[string]template       // authorize, token, api, identity, introspect, revoke
+	fixed    map[string]*regexp.Regexp // captured values that name the account; nil is the whole value
 	fsys     fs.FS
 	toolOnce sync.Once
 	tools    []*Tool

@@ -1,6 +1,11 @@
 package catalog
 
-import "behalf.dev/behalf/shared/fault"
+import (
+	"regexp"
+	"slices"
+
+	"behalf.dev/behalf/shared/fault"
+)
 
 // Identity is the account behind a connection, as the provider names it.
 type Identity struct {
@@ -55,3 +60,48 @@ func (c *Connector) ParseIdentity(body []byte, tokenMeta map[string]string) (Ide
 }
 
 var identityFields = []string{"account_id", "login", "name", "email", "tenant_id", "tenant_name"}
+
+// buildFixed compiles identity.fixed.
+func buildFixed(s *source, m manifest) map[string]*regexp.Regexp {
+	out := map[string]*regexp.Regexp{}
+	if m.Identity == nil {
+		return out
+	}
+	for name, pattern := range m.Identity.Fixed {
+		if _, ok := m.Token.Capture[name]; !ok {
+			s.add("identity.fixed."+name, "%q is not in token.capture", name)
+		}
+		if pattern == "" {
+			out[name] = nil
+			continue
+		}
+		rx, err := regexp.Compile(pattern)
+		if err != nil || rx.NumSubexp() == 0 {
+			s.add("identity.fixed."+name, "%q is not a regular expression (RE2) with a group", pattern)
+			continue
+		}
+		out[name] = rx
+	}
+	return out
+}
+
+// SameAccount reports that tokens with the captured values after are of the account that those with before were, as far as
+// identity.fixed tells. What either side does not state is not compared.
+func (c *Connector) SameAccount(before, after map[string]string) bool {
+	for name, rx := range c.fixed {
+		if was, is := before[name], after[name]; was != "" && is != "" && !slices.Equal(partsOf(rx, was), partsOf(rx, is)) {
+			return false
+		}
+	}
+	return true
+}
+
+// partsOf is what the groups of rx find in v; all of v without rx, or when it finds nothing.
+func partsOf(rx *regexp.Regexp, v string) []string {
+	if rx != nil {
+		if m := rx.FindStringSubmatch(v); m != nil {
+			return m[1:]
+		}
+	}
+	return []string{v}
+}

@@ -32,7 +32,7 @@ func loadConnector(fsys fs.FS, folder string, over map[string]string) (*Connecto
 		APIAuth: apiAuth(&m),
 		m:       m, hosts: buildHosts(s, m, over), fsys: fsys,
 	}
-	c.urls = buildURLs(s, m)
+	c.urls, c.fixed = buildURLs(s, m), buildFixed(s, m)
 	if err := s.err(); err != nil {
 		return nil, err
 	}

@@ -57,6 +57,8 @@ func TestLoad_BrokenManifest_SaysWhereAndWhat(t *testing.T) {
 		{"api auth without token", `base: "{web}/api"`, `base: "{web}/api", auth: {format: Bearer}`, "must hold {token} once"},
 		{"identity without account", "api: {base", "identity: {request: {method: GET, url: \"{web}/me\"}, map: {email: email}}\napi: {base", "account_id must be in map or capture"},
 		{"revoke without token", "api: {base", "revoke: {method: POST, url: \"{web}/r\", auth: none, token: refresh, success: {status: [200]}, blast_radius: token}\napi: {base", "revoke.param: must be stated"},
+		{"account of an unknown capture", "api: {base", "identity: {request: {method: GET, url: \"{web}/me\"}, map: {account_id: id}, fixed: {nobody: \"\"}}\napi: {base", "identity.fixed.nobody: \"nobody\" is not in token.capture"},
+		{"account by a pattern without a group", "api: {base", "identity: {request: {method: GET, url: \"{web}/me\"}, map: {account_id: id}, fixed: {nobody: \"x\"}}\napi: {base", "with a group"},
 		{"revoke without radius", "api: {base", "revoke: {method: POST, url: \"{web}/r\", auth: bearer, token: access, success: {status: [200]}}\napi: {base", "revoke.blast_radius: must be stated"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

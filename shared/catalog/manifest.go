@@ -151,6 +151,7 @@ type identitySpec struct {
 	Request *identityRequestSpec `yaml:"request"`
 	Map     map[string]string    `yaml:"map"`
 	Capture map[string]string    `yaml:"capture"`
+	Fixed   map[string]string    `yaml:"fixed"`
 }
 
 type identityRequestSpec struct {

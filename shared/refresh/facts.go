@@ -1,7 +1,7 @@
 package refresh
 
 import (
-	"strings"
+	"maps"
 	"time"
 
 	"behalf.dev/behalf/shared/catalog"
@@ -38,22 +38,18 @@ func due(x connection.Connection, spec *catalog.Connector, now time.Time, jitter
 	return idle
 }
 
-// swapped says why tokens are not the connection's any more, or "": they are another account's, or for another host. Names
-// of captured values that end in "_id" identify the account; what either side does not state is not compared.
+// swapped says why tokens are not the connection's any more, or "": they are another account's, or for another host. The
+// connector says which captured values identify the account; what either side does not state is not compared.
 func swapped(j job, f connection.TokenFacts) string {
 	if id, err := j.spec.ParseIdentity(nil, f.Metadata); err == nil && id.AccountID != "" && j.conn.Account.ID != "" && id.AccountID != j.conn.Account.ID {
 		return ReasonAccountChanged
 	}
+	if !j.spec.SameAccount(j.conn.Metadata, f.Metadata) {
+		return ReasonAccountChanged
+	}
 	merged := map[string]string{}
-	for k, v := range j.conn.Metadata {
-		merged[k] = v
-	}
-	for k, v := range f.Metadata {
-		if old, ok := merged[k]; ok && old != v && strings.HasSuffix(k, "_id") {
-			return ReasonAccountChanged
-		}
-		merged[k] = v
-	}
+	maps.Copy(merged, j.conn.Metadata)
+	maps.Copy(merged, f.Metadata)
 	before, err := j.spec.ProxyURL("/", nil, j.conn.Metadata)
 	if err != nil { // nothing to compare with
 		return ""

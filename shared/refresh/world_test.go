@@ -28,12 +28,13 @@ docs_url: https://plain.example/docs
 hosts: {web: https://plain.example}
 auth: {mode: oauth2, client_auth: client_secret_basic, pkce: use}
 authorize: {url: "{web}/authorize"}
-token: {url: "{web}/token"}
+token: {url: "{web}/token", capture: {user_id: user_id}}
 scopes: {known: {items: {description: Read items, effect: read}}}
 expires: {mode: field}
 rotation: {class: CLASS}
 api: {base: "{web}/api"}
 errors: {token: {dialect: rfc6749}, api: {dialect: status}}
+identity: {capture: {account_id: user_id}, fixed: {user_id: ""}}
 `
 
 // The rotation classes as the manifest states them.
