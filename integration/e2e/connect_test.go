@@ -298,3 +298,19 @@ func TestRestart_OverTheSameDirectory_KeepsWhatWasThere(t *testing.T) {
 		t.Errorf("%v", rep.Problems)
 	}
 }
+
+// Salesforce tells a token's end on request only, and it is asked when the account is connected: an org with short sessions is
+// refreshed in time from the first hour on.
+func TestConnect_ProviderWithoutExpiresIn_ExpiryIsKnownAtOnce(t *testing.T) {
+	t.Parallel()
+	f := e2e.New(t)
+	life := 900
+	if _, err := f.Emulator.ChangeSettings("salesforce", emulator.SettingsChange{AccessTTLSeconds: &life}); err != nil {
+		t.Fatal(err)
+	}
+	id := f.Connect(t, "acme", "user_alice", "salesforce", "alice", nil)
+	ends, err := time.Parse(time.RFC3339, f.Back(t, "GET", "/v1/tenants/acme/connections/"+id, nil).Text("expires_at"))
+	if left := ends.Sub(f.Clock.Now()); err != nil || left > 15*time.Minute || left < 14*time.Minute {
+		t.Errorf("%v left, %v", left, err)
+	}
+}

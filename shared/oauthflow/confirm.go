@@ -106,6 +106,7 @@ func (f *Flow) redeem(ctx context.Context, l Link, parked unparked, by string) (
 		f.discard(ctx, l, spec, client, res)
 		return connection.Connection{}, err
 	}
+	a.tokens.Facts.ExpiresAt = f.lifetime(ctx, spec, client, res)
 	return f.activate(ctx, a)
 }
 

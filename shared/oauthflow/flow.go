@@ -70,6 +70,11 @@ type Endpoint interface {
 	Refresh(ctx context.Context, c *catalog.Connector, client connection.Client, kept secret.Text, metadata map[string]string) (connection.Tokens, error)
 }
 
+// Introspector asks a provider when an access token expires (RFC 7662). Zero means that it does not say.
+type Introspector interface {
+	Introspect(ctx context.Context, c *catalog.Connector, client connection.Client, access secret.Text, metadata map[string]string) (time.Time, error)
+}
+
 // Provider calls the provider's API for the account's identity.
 type Provider interface {
 	Do(r *http.Request) (egress.Response, error)
@@ -91,15 +96,17 @@ type Deps struct {
 	Sealer      Sealer
 	Clients     Clients
 	Endpoint    Endpoint
-	Provider    Provider
-	Recorder    audit.Recorder
-	Events      Events
-	Connector   func(id string) (*catalog.Connector, error)
-	Log         *slog.Logger
-	Now         func() time.Time
-	NewID       func(prefix string) string
-	NewSecret   func() string
-	Jitter      func() float64
+	// Introspector may be nil: declared lifetimes are believed.
+	Introspector Introspector
+	Provider     Provider
+	Recorder     audit.Recorder
+	Events       Events
+	Connector    func(id string) (*catalog.Connector, error)
+	Log          *slog.Logger
+	Now          func() time.Time
+	NewID        func(prefix string) string
+	NewSecret    func() string
+	Jitter       func() float64
 	// PublicURL is where browsers reach us, without a trailing slash.
 	PublicURL string
 }
