@@ -2,6 +2,7 @@ package localaws
 
 import (
 	"maps"
+	"strings"
 	"sync"
 )
 
@@ -10,10 +11,37 @@ type Counter struct {
 	mu    sync.Mutex
 	total map[string]int
 	byKey map[string]map[string]int
+	// byRole is by the role's ARN, and counts what could be authenticated only.
+	byRole map[string]map[string]int
 }
 
 func newCounter() *Counter {
-	return &Counter{total: map[string]int{}, byKey: map[string]map[string]int{}}
+	return &Counter{total: map[string]int{}, byKey: map[string]map[string]int{}, byRole: map[string]map[string]int{}}
+}
+
+// by notes whose call k is, once that is known.
+func (c *Counter) by(k *call, role string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	m := c.byRole[role]
+	if m == nil {
+		m = map[string]int{}
+		c.byRole[role] = m
+	}
+	m[k.service+":"+k.op]++
+}
+
+// ByRole returns the calls that were made as one role, by its name.
+func (c *Counter) ByRole(name string) map[string]int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	out := map[string]int{}
+	for arn, calls := range c.byRole {
+		if strings.HasSuffix(arn, ":role/"+name) {
+			maps.Copy(out, calls)
+		}
+	}
+	return out
 }
 
 func (c *Counter) add(k *call) {
@@ -47,5 +75,5 @@ func (c *Counter) ByAccessKey(accessKey string) map[string]int {
 func (c *Counter) Reset() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.total, c.byKey = map[string]int{}, map[string]map[string]int{}
+	c.total, c.byKey, c.byRole = map[string]int{}, map[string]map[string]int{}, map[string]map[string]int{}
 }

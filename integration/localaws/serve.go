@@ -96,6 +96,7 @@ func (a *AWS) run(ctx context.Context, c *call) (reply, error) {
 		return reply{}, err
 	}
 	c.caller = caller
+	a.counter.by(c, caller.Principal.ARN)
 	switch c.service {
 	case "dynamodb":
 		return a.runDynamoDB(c)
