@@ -77,6 +77,7 @@ func (f *Flow) take(ctx context.Context, in Import) (connection.Connection, erro
 	if a.account, err = f.identify(ctx, spec, a.tokens); err != nil {
 		return none, err
 	}
+	a.tokens.Facts.ExpiresAt = f.lifetime(ctx, spec, client, a.tokens)
 	if a.old, err = f.fresh(ctx, &a.link); err != nil {
 		return none, err
 	}
