@@ -125,5 +125,5 @@ func countSealing(t *testing.T) scale.Sealing {
 		got[op] -= n
 	}
 	t.Logf("sealing one record: %v", got)
-	return scale.Sealing{Reads: got["dynamodb:Query"] + got["dynamodb:GetItem"], WriteUnits: got["dynamodb:PutItem"] + got["dynamodb:UpdateItem"] + 4*got["dynamodb:TransactWriteItems"]}
+	return scale.Sealing{Reads: got["dynamodb:Query"] + got["dynamodb:GetItem"], WriteUnits: got["dynamodb:PutItem"] + got["dynamodb:UpdateItem"] + 4*got["dynamodb:TransactWriteItems"], Objects: got["s3:PutObject"]}
 }

@@ -36,7 +36,7 @@ type Message struct {
 }
 
 // Sealing is what sealing one audit record asks of AWS when each is sealed alone; batches share it.
-type Sealing struct{ Reads, WriteUnits int }
+type Sealing struct{ Reads, WriteUnits, Objects int }
 
 // Fleet is a deployment to calculate for.
 type Fleet struct {
@@ -88,7 +88,7 @@ func Month(f Fleet, r Refresh, m Message, s Sealing, p Prices) Bill {
 	return Bill{
 		Writes:    refreshes * float64(r.WriteUnits()) / million * p.WriteUnits,
 		Reads:     (refreshes*float64(r.Reads) + messages*float64(m.KeyReads)) / million * p.ReadUnits,
-		Sealing:   refreshes * (float64(s.WriteUnits)/million*p.WriteUnits + float64(s.Reads)/million*p.ReadUnits),
+		Sealing:   refreshes * (float64(s.WriteUnits)/million*p.WriteUnits + float64(s.Reads)/million*p.ReadUnits + float64(s.Objects)/million*p.Objects),
 		Lambda:    messages/perBatch/million*p.Invocations + f.Busy()*month*memory*p.GBSecond,
 		Events:    refreshes * float64(r.Events) / million * p.Events,
 		Queue:     messages * (1.0/perRequest + 2.0/perBatch) / million * p.QueueRequests,
@@ -103,14 +103,14 @@ const month = 365.25 / 12 * 24 * 3600
 
 // Prices are per million, except as named, in US dollars.
 type Prices struct {
-	WriteUnits, ReadUnits, Events, QueueRequests, KMSRequests, Invocations, Schedules float64
+	WriteUnits, ReadUnits, Events, QueueRequests, KMSRequests, Invocations, Schedules, Objects float64
 	// GBSecond is Lambda's on arm64; LogGB is what CloudWatch Logs takes in.
 	GBSecond, LogGB float64
 }
 
 // ListPrices are those of us-east-1, on demand, without free tiers and discounts, as of November 2026: pricing pages of DynamoDB
-// (on-demand, standard class), Lambda (arm64, first tier), SQS (standard queues), EventBridge (custom events, Scheduler), KMS and
-// CloudWatch Logs (standard class). They were not compared with a bill.
+// (on-demand, standard class), Lambda (arm64, first tier), SQS (standard queues), EventBridge (custom events, Scheduler), KMS,
+// S3 (PUT, standard class) and CloudWatch Logs (standard class). They were not compared with a bill.
 func ListPrices() Prices {
-	return Prices{WriteUnits: 0.625, ReadUnits: 0.125, Events: 1, QueueRequests: 0.40, KMSRequests: 3, Invocations: 0.20, Schedules: 1, GBSecond: 0.0000133334, LogGB: 0.50}
+	return Prices{WriteUnits: 0.625, ReadUnits: 0.125, Events: 1, QueueRequests: 0.40, KMSRequests: 3, Invocations: 0.20, Schedules: 1, Objects: 5, GBSecond: 0.0000133334, LogGB: 0.50}
 }
