@@ -2,9 +2,9 @@
 export GOPROXY ?= https://proxy.golang.org
 export BEHALF_TEST_CACHE ?= $(CURDIR)/.cache
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.7.0
-FUNCTIONS = authorizer admin callback execute keys refresh revoke scim audit canary
+FUNCTIONS = authorizer admin callback portal execute keys refresh revoke scim audit canary
 
-.PHONY: help demo dev test test-go test-dynamodb test-simulate test-storm test-infra test-templates test-mcp race vet lint fmt build templates bench fuzz clean
+.PHONY: help demo dev test test-go test-dynamodb test-simulate test-storm test-infra test-templates test-mcp test-browser race vet lint fmt build templates bench fuzz clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,7 +15,7 @@ demo: ## see Behalf do its job on this machine
 dev: ## keep the stack running on port 8787
 	go run ./cmd/behalf dev
 
-test: test-go test-dynamodb test-simulate test-storm test-infra test-templates test-mcp ## everything; installs what it needs
+test: test-go test-dynamodb test-simulate test-storm test-infra test-templates test-mcp test-browser ## everything; installs what it needs
 
 test-go: ## unit, contract, policy and end-to-end tests on the embedded AWS
 	go test ./...
@@ -37,6 +37,9 @@ test-templates: ## cfn-lint and cdk-nag over the synthesised templates (fetched 
 
 test-mcp: ## MCP's public conformance suite against the local stack, both revisions (fetched from npm; Node)
 	BEHALF_MCP_CONFORMANCE=1 go test -count=1 ./integration/mcp/...
+
+test-browser: ## the pages in a real Chromium, with pictures in build/screenshots (npm; Chromium, or root on Debian to install it)
+	BEHALF_BROWSER=1 go test ./integration/browser
 
 race: ## the race detector on the packages that run in production
 	go test -race ./shared/...
@@ -64,7 +67,7 @@ bench: ## benchmarks: sealing, a warm execution step by step
 	go test -run '^$$' -bench . -benchmem ./shared/vault ./integration/...
 
 fuzz: ## half a minute on each fuzz target
-	@for t in ./shared/vault:FuzzOpen ./shared/vault:FuzzSwap ./shared/vault:FuzzFlip ./shared/tenant:FuzzPrincipalTag ./shared/catalog:FuzzReadValues; do go test -run '^$$' -fuzz "^$${t#*:}$$" -fuzztime 30s $${t%:*} || exit 1; done
+	@for t in ./shared/vault:FuzzOpen ./shared/vault:FuzzSwap ./shared/vault:FuzzFlip ./shared/tenant:FuzzPrincipalTag ./shared/oauthflow:FuzzTenantOf ./shared/oauthflow:FuzzReturnURL ./shared/oauthflow:FuzzCallback ./shared/catalog:FuzzReadValues; do go test -run '^$$' -fuzz "^$${t#*:}$$" -fuzztime 30s $${t%:*} || exit 1; done
 
 clean: ## remove what was built and fetched
 	rm -rf build cdk.out .cache

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/ecdsa"
 	"net/http"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
@@ -149,11 +148,8 @@ func (f *Function) live(ctx context.Context, id tenant.ID) (*dynamo.DB, dynamo.T
 	return db, t, err
 }
 
-// directFirst is how long the queue leaves a revocation to the direct call that waits for the provider's answer.
-const directFirst = 30 * time.Second
-
 func (f *Function) offboarder(db *dynamo.DB) workspace.Offboarder {
-	return workspace.Offboarder{DB: db, Queue: f.queue, Delay: directFirst, Now: f.deps.Now, NewID: f.deps.IDs.New}
+	return workspace.Offboarder{DB: db, Queue: f.queue, Delay: workspace.DirectFirst, Now: f.deps.Now, NewID: f.deps.IDs.New}
 }
 
 func (f *Function) health(_ context.Context, r *apigw.Request) (*apigw.Response, error) {

@@ -4,7 +4,10 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
+	"unicode"
 
 	"behalf.dev/behalf/shared/apigw"
 	"behalf.dev/behalf/shared/audit"
@@ -12,8 +15,10 @@ import (
 	"behalf.dev/behalf/shared/connection"
 	"behalf.dev/behalf/shared/dynamo"
 	"behalf.dev/behalf/shared/fault"
+	"behalf.dev/behalf/shared/oauthflow"
 	"behalf.dev/behalf/shared/scim"
 	"behalf.dev/behalf/shared/tenant"
+	"behalf.dev/behalf/shared/webpage"
 )
 
 type tenantBody struct {
@@ -21,18 +26,49 @@ type tenantBody struct {
 	PrincipalMapping string   `json:"principal_mapping"`
 	ReturnURLs       []string `json:"return_urls"`
 	// RequireAssertion unlike the rest stays as it is when it is left out: provisioning that does not know it must not switch it off.
-	RequireAssertion *bool `json:"require_assertion"`
+	RequireAssertion *bool  `json:"require_assertion"`
+	Logo             string `json:"logo"`
+	Accent           string `json:"accent"`
 }
 
 func (b tenantBody) check() error {
-	if len(b.Name) > 100 {
-		return fault.Invalid("/name", "a name is at most 100 bytes")
+	if len(b.Name) > 100 || strings.ContainsFunc(b.Name, unicode.IsControl) {
+		return fault.Invalid("/name", "a name is at most 100 bytes, without control characters")
+	}
+	if len(b.ReturnURLs) > 100 {
+		return fault.Invalid("/return_urls", "at most 100 return URLs can be listed")
 	}
 	known := []string{string(scim.MapExternalID), string(scim.MapUserName), string(scim.MapPrimaryEmail)}
 	if b.PrincipalMapping != "" && !slices.Contains(known, b.PrincipalMapping) {
 		return fault.Invalid("/principal_mapping", "principal_mapping is one of %s", strings.Join(known, ", "))
 	}
-	return nil
+	for i, u := range b.ReturnURLs {
+		if err := oauthflow.CheckReturnURL("/return_urls/"+strconv.Itoa(i), u); err != nil {
+			return err
+		}
+	}
+	if err := webpage.CheckAccent("/accent", b.Accent); err != nil {
+		return err
+	}
+	return webpage.CheckLogo("/logo", b.Logo)
+}
+
+// tenantView is a tenant as the API shows it: all that PUT takes, so that what was read can be changed and written.
+type tenantView struct {
+	ID               tenant.ID `json:"id"`
+	Name             string    `json:"name,omitempty"`
+	PrincipalMapping string    `json:"principal_mapping"`
+	ReturnURLs       []string  `json:"return_urls,omitempty"`
+	Logo             string    `json:"logo,omitempty"`
+	Accent           string    `json:"accent,omitempty"`
+	RequireAssertion bool      `json:"require_assertion"`
+	Created          time.Time `json:"created_at"`
+	Updated          time.Time `json:"updated_at"`
+	Deleted          time.Time `json:"deleted_at,omitzero"`
+}
+
+func viewOf(t dynamo.Tenant, logo string) tenantView {
+	return tenantView{t.ID, t.Name, t.PrincipalMapping, t.ReturnURLs, logo, t.Accent, t.RequireAssertion, t.Created, t.Updated, t.Deleted}
 }
 
 // putTenant creates a tenant or replaces its settings. Doing it again with the same body changes nothing.
@@ -75,9 +111,12 @@ func (f *Function) saveTenant(ctx context.Context, db *dynamo.DB, t dynamo.Tenan
 	if err := f.demand(ctx, db, &t, b, by); err != nil {
 		return nil, err
 	}
-	t.Name, t.PrincipalMapping, t.ReturnURLs, t.Updated = b.Name, b.PrincipalMapping, b.ReturnURLs, now
+	t.Name, t.PrincipalMapping, t.ReturnURLs, t.Accent, t.HasLogo, t.Updated = b.Name, b.PrincipalMapping, b.ReturnURLs, b.Accent, b.Logo != "", now
 	if t.PrincipalMapping == "" {
 		t.PrincipalMapping = string(scim.MapExternalID)
+	}
+	if err := db.PutLogo(ctx, id, b.Logo); err != nil {
+		return nil, err
 	}
 	saved, err := db.PutTenant(ctx, t)
 	if err != nil {
@@ -91,7 +130,7 @@ func (f *Function) saveTenant(ctx context.Context, db *dynamo.DB, t dynamo.Tenan
 			return nil, err
 		}
 	}
-	return apigw.JSON(status, saved)
+	return apigw.JSON(status, viewOf(saved, b.Logo))
 }
 
 // demand switches on or off that sessions need an assertion. Like the issuer it decides whom sessions are for, so it is on record
@@ -124,11 +163,17 @@ func (f *Function) getTenant(ctx context.Context, r *apigw.Request, by authn.Cal
 	if err := r.Only(); err != nil {
 		return nil, err
 	}
-	_, t, err := f.existing(ctx, r, by)
+	db, t, err := f.existing(ctx, r, by)
 	if err != nil {
 		return nil, err
 	}
-	return apigw.JSON(http.StatusOK, t)
+	logo := ""
+	if t.HasLogo {
+		if logo, err = db.Logo(ctx, t.ID); err != nil {
+			return nil, err
+		}
+	}
+	return apigw.JSON(http.StatusOK, viewOf(t, logo))
 }
 
 func (f *Function) listTenants(ctx context.Context, r *apigw.Request, by authn.Caller) (*apigw.Response, error) {

@@ -26,17 +26,17 @@ type Function struct {
 }
 
 // Variables are the environment variables that New requires.
-func Variables() []string { return []string{env.Stage, env.AuditTable, env.AuditBucket} }
+func Variables() []string { return []string{env.Stage, env.AuditTable, env.AuditBucket, env.FlowTable} }
 
 // New wires the function.
 func New(d awslambda.Deps) (*Function, error) {
 	r := env.NewReader(d.Lookup)
 	r.Require(env.Stage)
-	table, bucket := r.Require(env.AuditTable), r.Require(env.AuditBucket)
+	tables, bucket := dynamo.Names{Audit: r.Require(env.AuditTable), Flow: r.Require(env.FlowTable)}, r.Require(env.AuditBucket)
 	if err := r.Err(); err != nil {
 		return nil, err
 	}
-	return &Function{d, dynamo.New(dynamodb.NewFromConfig(d.AWS), dynamo.Names{Audit: table}, d.Now), awss3.New(d.AWS, bucket)}, nil
+	return &Function{d, dynamo.New(dynamodb.NewFromConfig(d.AWS), tables, d.Now), awss3.New(d.AWS, bucket)}, nil
 }
 
 // Report says how much one batch sealed.
@@ -70,6 +70,7 @@ func (f *Function) Handle(ctx context.Context, e events.DynamoDBEvent) (Report, 
 		if err != nil {
 			return rep, fmt.Errorf("seal %d records of %s: %w", len(byTenant[t]), t, err)
 		}
+		f.tell(ctx, byTenant[t])
 		f.deps.Log.DebugContext(ctx, "sealed", "tenant", t, "segment", s.Seq, "records", len(s.Records))
 	}
 	rep.Tenants = len(tenants)
@@ -108,6 +109,16 @@ func (f *Function) keep(ctx context.Context, t tenant.ID) error {
 		}
 		if len(segments) < keptAtOnce {
 			return nil
+		}
+	}
+}
+
+// tell keeps up the lists that people are shown of what was done for them. They are a convenience: one that cannot be written
+// must not keep the trail from being sealed, and the next batch does not bring the entry back.
+func (f *Function) tell(ctx context.Context, records []audit.Record) {
+	for s, list := range audit.Activities(records) {
+		if err := f.db.AddActivities(ctx, s, list); err != nil {
+			f.deps.Log.WarnContext(ctx, "list of what was done lately not written", "tenant", s.Tenant, "entries", len(list), "error", err)
 		}
 	}
 }

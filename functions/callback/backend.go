@@ -22,6 +22,9 @@ type linkBody struct {
 	ReturnURL  string   `json:"return_url"`
 	// Params are fields of the connector that are known already ("subdomain").
 	Params map[string]string `json:"params"`
+	// OtherAccount and FewerScopes are what a reconnect may change.
+	OtherAccount bool `json:"allow_other_account"`
+	FewerScopes  bool `json:"allow_fewer_scopes"`
 }
 
 func (b linkBody) request(by authn.Caller) (q oauthflow.CreateRequest, err error) {
@@ -40,6 +43,7 @@ func (b linkBody) request(by authn.Caller) (q oauthflow.CreateRequest, err error
 		}
 	}
 	q.Connector, q.Scopes, q.ReturnURL, q.Params, q.By = b.Connector, b.Scopes, b.ReturnURL, b.Params, by.KeyID
+	q.Change = oauthflow.Change{Account: b.OtherAccount, Narrower: b.FewerScopes}
 	return q, by.MayTouch(q.Tenant)
 }
 
@@ -130,7 +134,7 @@ func (f *Function) getLink(ctx context.Context, r *apigw.Request, by authn.Calle
 	if err != nil {
 		return nil, err
 	}
-	return apigw.JSON(http.StatusOK, linkView(l))
+	return apigw.JSON(http.StatusOK, linkView(l.Standing(f.deps.Now())))
 }
 
 type confirmBody struct {

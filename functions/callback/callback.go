@@ -2,7 +2,6 @@ package callback
 
 import (
 	"context"
-	"net/http"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
@@ -87,11 +86,13 @@ func (f *Function) routes() map[string]apigw.Handler {
 
 // render shows people a page and programs a problem document: a browser asks for text/html, nobody else does.
 func (f *Function) render(r *apigw.Request, err error, requestID string) *apigw.Response {
-	if strings.HasPrefix(r.Resource(), "/v1/") || !strings.Contains(r.Header("Accept"), "text/html") {
+	if strings.HasPrefix(r.Resource(), "/v1/") || !wantsPage(r) {
 		return apigw.Problem(err, requestID)
 	}
-	return f.pages.failure(err, requestID)
+	return f.pages.Failure(err, requestID)
 }
+
+func wantsPage(r *apigw.Request) bool { return strings.Contains(r.Header("Accept"), "text/html") }
 
 // nobody owns nothing; it reads links of a tenant before it is known whose they are.
 const nobody tenant.Principal = "_flow"
@@ -114,8 +115,4 @@ func (f *Function) flow(ctx context.Context, s tenant.Scope) (*oauthflow.Flow, e
 	return oauthflow.New(oauthflow.Deps{Links: w.DB, Lookup: w.DB, Connections: w.DB, Siblings: w.DB, Finder: w.DB, Principals: w.DB, Sealer: w.Vault, Clients: w.Clients,
 		Endpoint: f.endpoint, Introspector: f.endpoint, Provider: f.out, Recorder: w.DB, Events: f.bus, Connector: f.catalog.Connector, Log: f.deps.Log, Now: f.deps.Now,
 		NewID: f.deps.IDs.New, NewSecret: f.deps.IDs.Secret, Jitter: f.deps.Jitter, PublicURL: f.public}), nil
-}
-
-func seeOther(to string) *apigw.Response {
-	return &apigw.Response{Status: http.StatusSeeOther, Header: http.Header{"Location": {to}, "Cache-Control": {"no-store"}}}
 }

@@ -11,6 +11,7 @@ import (
 	"behalf.dev/behalf/shared/catalog"
 	"behalf.dev/behalf/shared/fault"
 	"behalf.dev/behalf/shared/oauthflow"
+	"behalf.dev/behalf/shared/webpage"
 )
 
 // proofField is the hidden field that shows that a form comes from our page.
@@ -20,12 +21,12 @@ const proofField = "_proof"
 const maxForm = 256 << 10
 
 // sheet renders a form page and binds it to the browser.
-func (f *Function) sheet(s oauthflow.Sheet, tenantName string, again map[string]string, problems []catalog.Problem) (*apigw.Response, error) {
-	res, err := f.pages.form(s, tenantName, again, problems)
+func (f *Function) sheet(s oauthflow.Sheet, b webpage.Brand, again map[string]string, problems []catalog.Problem) (*apigw.Response, error) {
+	res, err := f.pages.form(s, b, again, problems)
 	if err != nil {
 		return nil, err
 	}
-	f.setCookie(res, s.CookieValue(), s.MaxAge)
+	f.setCookie(res, s.CookieValue())
 	return res, nil
 }
 
@@ -33,24 +34,26 @@ func (f *Function) sheet(s oauthflow.Sheet, tenantName string, again map[string]
 func (f *Function) submit(ctx context.Context, r *apigw.Request, fl *oauthflow.Flow, p oauthflow.Page, token string) (*apigw.Response, error) {
 	fields, err := readForm(r)
 	if err != nil {
-		return nil, err
+		return nil, f.knowing(ctx, p.Link, err)
 	}
-	s := oauthflow.Submission{Token: token, Cookie: r.Cookie(f.cookieName()), Proof: fields[proofField], Fields: fields}
+	s := oauthflow.Submission{Token: token, Cookie: f.browser(r), Proof: fields[proofField], Fields: fields}
 	delete(fields, proofField)
 	done, err := fl.Submit(ctx, s)
 	if err != nil {
+		return nil, f.knowing(ctx, p.Link, err)
+	}
+	if len(done.Problems) == 0 {
+		return webpage.SeeOther(done.URL), nil
+	}
+	w, err := f.workspaceFor(ctx, p.Link.Scope)
+	if err != nil {
 		return nil, err
 	}
-	if len(done.Problems) > 0 {
-		t, err := f.tenantOf(ctx, p)
-		if err != nil {
-			return nil, err
-		}
-		return f.sheet(done.Sheet, displayName(t), done.Again, done.Problems)
+	b, err := brand(ctx, w, p.Link)
+	if err != nil {
+		return nil, err
 	}
-	res := seeOther(done.URL)
-	f.setCookie(res, done.CookieValue(), done.MaxAge) // of a flow that goes on; otherwise it is empty, and forgotten
-	return res, nil
+	return f.sheet(done.Sheet, b, done.Again, done.Problems)
 }
 
 // readForm reads an HTML form strictly: each field once.
@@ -90,7 +93,7 @@ type inputView struct {
 	Value, Problem string
 }
 
-func (p pages) form(s oauthflow.Sheet, tenantName string, again map[string]string, problems []catalog.Problem) (*apigw.Response, error) {
+func (p pages) form(s oauthflow.Sheet, b webpage.Brand, again map[string]string, problems []catalog.Problem) (*apigw.Response, error) {
 	c := s.Connector
 	said := map[string]string{}
 	var general []string
@@ -112,7 +115,7 @@ func (p pages) form(s oauthflow.Sheet, tenantName string, again map[string]strin
 	if len(problems) > 0 {
 		status = http.StatusUnprocessableEntity
 	}
-	return p.render(p.formPage, p.policy, status, map[string]any{"Title": "Connect " + c.Name, "Tenant": tenantName, "Connector": c.Name, "Principal": s.Link.Principal,
-		"Reconnect": s.Link.Reconnect, "Groups": groups(c, s.Link.Scopes), "Inputs": inputs, "Proof": s.Proof, "General": general, "Problems": len(problems),
-		"Leaves": c.Mode == catalog.ModeOAuth2, "Docs": c.DocsURL})
+	return p.Render(p.formPage, status, webpage.Page{Title: "Connect " + c.Name, Brand: b, Forms: webpage.LeavingForms, Body: map[string]any{"Tenant": b.Name, "Connector": c.Name, "Principal": s.Link.Principal,
+		"Reconnect": s.Link.Reconnect, "Permissions": webpage.PermissionsOf(c, s.Link.Scopes), "Inputs": inputs, "Proof": s.Proof, "General": general, "Problems": len(problems),
+		"Leaves": c.Mode == catalog.ModeOAuth2, "Docs": c.DocsURL}})
 }

@@ -1,127 +1,69 @@
 package callback
 
 import (
-	"bytes"
-	"crypto/sha256"
+	"context"
 	"embed"
-	"encoding/base64"
-	"fmt"
 	"html/template"
 	"net/http"
 
 	"behalf.dev/behalf/shared/apigw"
-	"behalf.dev/behalf/shared/catalog"
-	"behalf.dev/behalf/shared/fault"
 	"behalf.dev/behalf/shared/oauthflow"
+	"behalf.dev/behalf/shared/webpage"
+	"behalf.dev/behalf/shared/workspace"
 )
 
 //go:embed page
 var pageFiles embed.FS
 
-// pages are what people see: server-rendered, no script, no asset from anywhere.
+// pages are what people see.
 type pages struct {
-	connectPage, formPage, failurePage *template.Template
-	style                              template.CSS
-	// policy lets a form be sent, to anywhere: browsers hold the redirect that follows, to the provider, to form-action as well. closed
-	// is for pages without a form.
-	policy, closed string
+	*webpage.Site
+	connectPage, formPage, donePage *template.Template
 }
 
-func newPages() (pages, error) {
-	css, err := pageFiles.ReadFile("page/style.css")
-	if err != nil {
-		return pages{}, err
-	}
-	h := sha256.Sum256(css)
-	p := pages{style: template.CSS(css), // our own file, not input
-		policy: "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(h[:]) + "'; base-uri 'none'; frame-ancestors 'none'"}
-	p.closed = p.policy + "; form-action 'none'"
-	if p.connectPage, err = template.ParseFS(pageFiles, "page/layout.html", "page/connect.html"); err != nil {
+func newPages() (p pages, err error) {
+	if p.Site, err = webpage.New(); err != nil {
 		return p, err
 	}
-	if p.formPage, err = template.ParseFS(pageFiles, "page/layout.html", "page/form.html"); err != nil {
+	if p.connectPage, err = p.Template(pageFiles, "page/connect.html"); err != nil {
 		return p, err
 	}
-	p.failurePage, err = template.ParseFS(pageFiles, "page/layout.html", "page/failure.html")
+	if p.formPage, err = p.Template(pageFiles, "page/form.html"); err != nil {
+		return p, err
+	}
+	p.donePage, err = p.Template(pageFiles, "page/done.html")
 	return p, err
 }
 
-func (p pages) render(t *template.Template, policy string, status int, data map[string]any) (*apigw.Response, error) {
-	data["Style"] = p.style
-	var b bytes.Buffer
-	if err := t.ExecuteTemplate(&b, "layout", data); err != nil {
-		return nil, fmt.Errorf("render page: %w", err)
-	}
-	return &apigw.Response{Status: status, Body: b.Bytes(), Header: http.Header{"Content-Type": {"text/html; charset=utf-8"}, "Cache-Control": {"no-store"},
-		"Content-Security-Policy": {policy}, "X-Frame-Options": {"DENY"}, "Cross-Origin-Opener-Policy": {"same-origin"}}}, nil
-}
-
-// group is permissions of one effect, in plain words.
-type group struct {
-	Effect  catalog.Effect
-	Heading string
-	Lines   []string
-}
-
-func (p pages) connect(page oauthflow.Page, tenantName string) (*apigw.Response, error) {
+// connect asks for the consent that the provider then asks for again. login is the account's, if it is known already.
+func (p pages) connect(page oauthflow.Page, b webpage.Brand, login string) (*apigw.Response, error) {
 	c := page.Connector
-	return p.render(p.connectPage, p.policy, http.StatusOK, map[string]any{"Title": "Connect " + c.Name, "Tenant": tenantName, "Connector": c.Name,
-		"Principal": page.Link.Principal, "Reconnect": page.Link.Reconnect, "Groups": groups(c, page.Link.Scopes)})
+	return p.Render(p.connectPage, http.StatusOK, webpage.Page{Title: "Connect " + c.Name, Brand: b, Forms: webpage.LeavingForms, Body: map[string]any{"Tenant": b.Name, "Connector": c.Name,
+		"Principal": page.Link.Principal, "Reconnect": page.Link.Reconnect, "Login": login, "Permissions": webpage.PermissionsOf(c, page.Link.Scopes)}})
 }
 
-// groups sorts scopes by what they allow; a scope that the connector does not describe is shown by its name, as a write.
-func groups(c *catalog.Connector, scopes []string) []group {
-	all := []group{{catalog.EffectRead, "Reading", nil}, {catalog.EffectWrite, "Changing", nil}, {catalog.EffectDestructive, "Deleting", nil}}
-	for _, name := range scopes {
-		s, ok := c.Scopes.Known[name]
-		if !ok {
-			s = catalog.Scope{Description: name, Effect: catalog.EffectWrite}
-		}
-		for i := range all {
-			if all[i].Effect == s.Effect {
-				all[i].Lines = append(all[i].Lines, s.Description)
-			}
-		}
+// done is what a link shows once it has done its work, to those who come back to it.
+func (p pages) done(page oauthflow.Page, b webpage.Brand) (*apigw.Response, error) {
+	confirmed, title := page.Link.Status == oauthflow.LinkConfirmed, "Nearly done"
+	if confirmed {
+		title = page.Connector.Name + " is connected"
 	}
-	out := all[:0]
-	for _, g := range all {
-		if len(g.Lines) > 0 {
-			out = append(out, g)
-		}
-	}
-	return out
+	return p.Render(p.donePage, http.StatusOK, webpage.Page{Title: title, Brand: b, Body: map[string]any{"Tenant": b.Name, "Connector": page.Connector.Name,
+		"Confirmed": confirmed, "Back": page.Link.ReturnURL}})
 }
 
-// headings say in a person's words what happened.
-var headings = map[fault.Code]string{
-	fault.NotFound: "This link no longer works", fault.Conflict: "This link was already used", fault.InvalidInput: "This page was opened in a way we do not know",
-	fault.Forbidden: "This sign-in cannot be accepted", fault.Revoked: "This access was revoked",
-}
-
-func (p pages) failure(err error, requestID string) *apigw.Response {
-	e := fault.From(err)
-	heading, ok := headings[e.Code]
-	if !ok {
-		heading = "Something went wrong on our side"
+// brand is how the tenant of a link presents itself.
+func brand(ctx context.Context, w workspace.Workspace, l oauthflow.Link) (webpage.Brand, error) {
+	t, err := w.DB.Tenant(ctx, l.Tenant)
+	if err != nil {
+		return webpage.Brand{}, err
 	}
-	res, rerr := p.render(p.failurePage, p.closed, e.Code.Status(), map[string]any{"Title": heading, "Heading": heading, "Message": sentence(e.Message), "Reference": requestID})
-	if rerr != nil {
-		return apigw.Problem(err, requestID)
+	b := webpage.Brand{Name: t.Name, Accent: t.Accent}
+	if b.Name == "" {
+		b.Name = string(t.ID)
 	}
-	return res
-}
-
-// sentence gives a message a capital and a full stop.
-func sentence(s string) string {
-	if s == "" {
-		return ""
+	if t.HasLogo {
+		b.Logo, err = w.DB.Logo(ctx, l.Tenant)
 	}
-	first := []byte(s)
-	if first[0] >= 'a' && first[0] <= 'z' {
-		first[0] -= 'a' - 'A'
-	}
-	if last := first[len(first)-1]; last != '.' && last != '?' {
-		first = append(first, '.')
-	}
-	return string(first)
+	return b, err
 }

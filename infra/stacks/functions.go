@@ -30,6 +30,8 @@ func functions() []function {
 			variables: join(public, []string{env.SessionKey, env.DirectoryRole, env.RefreshFunction, env.RevokeFunction, env.RevokeQueue, env.EventBus})},
 		{name: "callback", purpose: "connects accounts", memory: 256, timeout: apiTimeout,
 			variables: join(public, []string{env.VaultKey, env.ConnectRole, env.EventBus})},
+		{name: "portal", purpose: "shows people their connections", memory: 256, timeout: apiTimeout,
+			variables: join(public, []string{env.PortalRole, env.RevokeFunction, env.RevokeQueue})},
 		{name: "execute", purpose: "calls providers for agents", memory: 256, timeout: apiTimeout,
 			variables: join(public, []string{env.VaultKey, env.RefreshFunction})},
 		{name: "refresh", purpose: "keeps credentials fresh", memory: 512, timeout: 90, reserved: 100,
@@ -41,7 +43,7 @@ func functions() []function {
 		{name: keysName, purpose: "renews tenant keys", memory: 256, timeout: 900, // for the schedule; a request ends itself in time
 			variables: []string{env.Stage, env.VaultTable, env.DirectoryTable, env.FlowTable, env.AuditTable, env.VaultKey, env.TenantKeys, env.KeysRole, env.ExecuteRole, env.RefreshRole, env.ConnectRole}},
 		{name: "audit", purpose: "seals the audit stream", memory: 256, timeout: 60,
-			variables: []string{env.Stage, env.AuditTable, env.AuditBucket}},
+			variables: []string{env.Stage, env.AuditTable, env.AuditBucket, env.FlowTable}},
 	}
 }
 
@@ -70,6 +72,7 @@ func functionPolicy(g grants, function string) []statement {
 			toRevoke, publish,
 		},
 		"callback": {publish},
+		"portal":   {toRevoke, allow("AskNow", []string{"lambda:InvokeFunction"}, g.function("revoke"))},
 		"execute":  {allow("AskRefresh", []string{"lambda:InvokeFunction"}, g.function("refresh"))},
 		"refresh": {
 			allow("FindDue", []string{"dynamodb:Query"}, g.table("vault")+"/index/due"),
@@ -81,6 +84,7 @@ func functionPolicy(g grants, function string) []statement {
 		keysName: {rows("ListTenants", g.table("directory"), []string{"dynamodb:Query"}, deployment+"D")},
 		"audit": {
 			rows("Chain", g.table("audit"), []string{"dynamodb:Query", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:ConditionCheckItem"}, "T#*#H"),
+			rows("TellPeople", g.table("flow"), []string{"dynamodb:GetItem", "dynamodb:PutItem"}, "T#*#R#*"),
 			allow("ReadStream", []string{"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"}, g.auditStream),
 			allow("KeepFailures", []string{"sqs:SendMessage"}, g.auditDead),
 			allow("KeepSegments", []string{"s3:PutObject", "s3:GetObject"}, g.segments()), // reads what is there already, to compare

@@ -56,7 +56,7 @@ func variables(n naming, o Options, k keys) map[string]string {
 	for name, short := range map[string]string{env.VaultTable: "vault", env.DirectoryTable: "directory", env.FlowTable: "flow", env.AuditTable: "audit"} {
 		v[name] = n.name(short)
 	}
-	for name, short := range map[string]string{env.ExecuteRole: "execute", env.RefreshRole: "refresh", env.ConnectRole: "connect", env.DirectoryRole: "directory", env.KeysRole: keysName} {
+	for name, short := range map[string]string{env.ExecuteRole: "execute", env.RefreshRole: "refresh", env.ConnectRole: "connect", env.PortalRole: "portal", env.DirectoryRole: "directory", env.KeysRole: keysName} {
 		v[name] = n.tenantRole(short)
 	}
 	return v

@@ -31,6 +31,8 @@ func tenantRoles(n naming, vaultKey string) []tenantRole {
 			tags: []string{"tenant"}, statements: refreshStatements(n, vaultKey)},
 		{name: "connect", purpose: "stores the credentials of one principal", assumedBy: []string{"callback", keysName},
 			tags: []string{"tenant", "principal"}, statements: connectStatements(n, vaultKey)},
+		{name: "portal", purpose: "shows one principal what it has, and ends it; opens nothing", assumedBy: []string{"portal"},
+			tags: []string{"tenant", "principal"}, realTenant: true, statements: portalStatements(n)},
 		{name: "directory", purpose: "manages one tenant, opens nothing", assumedBy: []string{"admin", "scim"},
 			tags: []string{"tenant"}, statements: directoryStatements(n)},
 		{name: keysName, purpose: "renews the keys of one tenant and what is sealed under them", assumedBy: []string{keysName},
@@ -72,6 +74,21 @@ func connectStatements(n naming, key string) []statement {
 		rows("AppendAudit", audit, []string{"dynamodb:PutItem"}, ofTenant+"A#*"),
 		never(),
 	}, sealStatements(n, key)...)
+}
+
+// portalStatements: no KMS at all, and of what was done only the principal's own list: rows of the audit trail are partitioned by
+// hour, so that a right to read one would be a right to read everybody's.
+func portalStatements(n naming) []statement {
+	vault, directory, flow, audit := n.table("vault"), n.table("directory"), n.table("flow"), n.table("audit")
+	return []statement{
+		rows("Connections", vault, join(readItems, []string{"dynamodb:PutItem"}), ofPrincipal),
+		rows("State", vault, readItems, ofTenant+"S"),
+		rows("ReadTenant", directory, []string{"dynamodb:GetItem"}, ofTenant+"D"),
+		rows("Visits", flow, []string{"dynamodb:GetItem", "dynamodb:PutItem"}, ofTenant+"F#P#*"),
+		rows("Lately", flow, []string{"dynamodb:GetItem"}, ofTenant+"R#${"+principalTag+"}"),
+		rows("AppendAudit", audit, []string{"dynamodb:PutItem"}, ofTenant+"A#*"),
+		never(),
+	}
 }
 
 // sealStatements: all purposes of the own tenant, and the client secrets of the deployment, which may be read only.

@@ -307,7 +307,7 @@ func TestBadInput_BrowserGetsAPageWithAReference(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	b := w.f.NewBrowser(t)
-	for name, address := range map[string]string{"expired": w.late.Text("url"), "used": w.spent.Text("url"), "state": w.spentCallback, "none": w.f.URL + "/connect/x"} {
+	for name, address := range map[string]string{"expired": w.late.Text("url"), "state": w.spentCallback, "none": w.f.URL + "/connect/x"} {
 		a := b.Open(t, address)
 		if a.Status < 400 || !strings.HasPrefix(a.Header.Get("Content-Type"), "text/html") || !strings.Contains(a.Body, "req_") || !strings.Contains(a.Header.Get("Content-Security-Policy"), "default-src 'none'") {
 			t.Errorf("%s: %d %v %.200s", name, a.Status, a.Header, a.Body)

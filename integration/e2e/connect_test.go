@@ -110,9 +110,8 @@ func TestCallback_TwentyAtOnce_OneParks(t *testing.T) {
 	f := e2e.New(t)
 	l := f.Link(t, "acme", "user_alice", "github", nil)
 	jar := f.NewBrowser(t)
-	jar.Open(t, l.Text("url"))
+	cookie, _, _ := strings.Cut(jar.Open(t, l.Text("url")).Header.Get("Set-Cookie"), ";")
 	start := jar.Submit(t, l.Text("url"), nil).Want(t, 303)
-	cookie, _, _ := strings.Cut(start.Header.Get("Set-Cookie"), ";")
 	back := jar.Decide(t, start.Header.Get("Location"), "alice", "approve")
 	var all sync.WaitGroup
 	var mu sync.Mutex

@@ -50,6 +50,9 @@ type Options struct {
 	Clock *Clock
 	// Port is the port of the stack; 0 picks one.
 	Port int
+	// Connectors is a directory with connector folders of the test's own, and Getenv finds where their hosts are.
+	Connectors string
+	Getenv     func(string) string
 }
 
 // Fixture is a running stack and the means to use it.
@@ -74,7 +77,7 @@ func Start(t testing.TB, o Options) *Fixture {
 	if o.Clock == nil {
 		o.Clock = &Clock{}
 	}
-	s, err := stack.Start(context.Background(), stack.Options{Now: o.Clock.Now, Log: o.Log, Metrics: o.Metrics, Dir: o.Dir, Port: o.Port})
+	s, err := stack.Start(context.Background(), stack.Options{Now: o.Clock.Now, Log: o.Log, Metrics: o.Metrics, Dir: o.Dir, Port: o.Port, Connectors: o.Connectors, Getenv: o.Getenv})
 	if err != nil {
 		t.Fatalf("start the stack: %v", err)
 	}

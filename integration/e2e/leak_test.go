@@ -260,18 +260,18 @@ func connectWatched(t *testing.T, f *e2e.Fixture, provider string) (out []known,
 	}
 	b.Open(t, back).Want(t, 303)
 	out = append(out, known{provider + "'s link", public, "POST /v1/connect-links"}, known{provider + "'s code", u.Query().Get("code"), ""},
-		known{provider + "'s state", u.Query().Get("state"), "POST /connect/"}, known{provider + "'s cookie", lastCookie(t, f, public), "POST /connect/"})
+		known{provider + "'s state", u.Query().Get("state"), "POST /connect/"}, known{provider + "'s cookie", lastCookie(t, f, public), "GET /connect/"})
 	if v := verifier(t, f, l.Text("id")); provider != "slack" { // Slack's connector uses no PKCE
 		out = append(out, known{provider + "'s PKCE verifier", v, ""})
 	}
 	return out, f.Confirm(t, l.Text("id"), "user_alice").Want(t, 200).Text("connection_id")
 }
 
-// lastCookie is the cookie that the start of a link's flow set.
+// lastCookie is the cookie that a link's page set.
 func lastCookie(t *testing.T, f *e2e.Fixture, public string) string {
 	t.Helper()
 	for _, x := range f.Transcript() {
-		if x.Method == "POST" && strings.HasSuffix(x.Path, public) {
+		if x.Method == "GET" && strings.HasSuffix(x.Path, public) {
 			_, rest, _ := strings.Cut(x.Header.Get("Set-Cookie"), "=")
 			value, _, _ := strings.Cut(rest, ";")
 			if len(value) < 20 {

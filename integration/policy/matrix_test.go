@@ -3,6 +3,7 @@ package policy_test
 import (
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -50,6 +51,13 @@ var meant = []grant{
 	{"tenant-keys", "directory", "GetItem", "T#acme#D"},
 	{"tenant-keys", "audit", "PutItem", "T#acme#A#*"},
 
+	{"tenant-portal", "vault", reads + " PutItem", "T#acme#U#alice"},
+	{"tenant-portal", "vault", reads, "T#acme#S"},
+	{"tenant-portal", "directory", "GetItem", "T#acme#D"},
+	{"tenant-portal", "flow", "GetItem PutItem", "T#acme#F#P#*"},
+	{"tenant-portal", "flow", "GetItem", "T#acme#R#alice"},
+	{"tenant-portal", "audit", "PutItem", "T#acme#A#*"},
+
 	{"tenant-directory", "directory", all, "T#acme#D T#acme#SCIM T#acme#AUTH"},
 	{"tenant-directory", "vault", reads + " UpdateItem PutItem ConditionCheckItem", "T#acme#U#* T#acme#L T#acme#S"},
 	{"tenant-directory", "vault", "DeleteItem Query", "T#acme#K T#acme#X"},
@@ -61,6 +69,7 @@ var meant = []grant{
 	{"admin", "directory", "GetItem PutItem UpdateItem DeleteItem Query", "T#_deployment#D T#_deployment#AUTH"},
 	{"keys", "directory", "Query", "T#_deployment#D"},
 	{"audit", "audit", "Query GetItem PutItem UpdateItem ConditionCheckItem", "T#*#H"},
+	{"audit", "flow", "GetItem PutItem", "T#*#R#*"},
 }
 
 // universe is the partitions that are tried in every table: own, another principal's, another tenant's, the deployment's, and
@@ -68,7 +77,7 @@ var meant = []grant{
 func universe() []string {
 	var out []string
 	for _, tenant := range []string{"acme", "globex", "acme2", "acm", "ACME", "_deployment", "*", ""} {
-		for _, rest := range []string{"U#alice", "U#bob", "U#_org", "U#alice2", "U#alic", "U#alice#x", "U#*", "U", "K", "K2", "X", "L", "S", "D", "SCIM", "AUTH", "F#link", "F", "A#2026112211", "A", "H", "H2", "B", "B2"} {
+		for _, rest := range []string{"U#alice", "U#bob", "U#_org", "U#alice2", "U#alic", "U#alice#x", "U#*", "U", "K", "K2", "X", "L", "S", "D", "SCIM", "AUTH", "F#link", "F", "F#P#visit", "F#P", "R#alice", "R#bob", "R#alice2", "R", "A#2026112211", "A", "H", "H2", "B", "B2"} {
 			out = append(out, "T#"+tenant+"#"+rest)
 		}
 	}
@@ -86,8 +95,7 @@ func isMeant(role, table, action, partition string) bool {
 			continue
 		}
 		for _, p := range strings.Fields(g.partitions) {
-			before, after, open := strings.Cut(p, "*")
-			if p == partition || open && strings.HasPrefix(partition, before) && strings.HasSuffix(partition, after) {
+			if ok, _ := regexp.MatchString("^"+strings.ReplaceAll(regexp.QuoteMeta(p), `\*`, ".*")+"$", partition); ok {
 				return true
 			}
 		}
@@ -98,7 +106,7 @@ func isMeant(role, table, action, partition string) bool {
 // session is the tags that a role is assumed with in the matrix; functions' own roles have none.
 func session(role string) map[string]string {
 	switch role {
-	case "tenant-execute", "tenant-connect":
+	case "tenant-execute", "tenant-connect", "tenant-portal":
 		return tagged("acme", "alice")
 	case "tenant-refresh", "tenant-directory", "tenant-keys":
 		return tagged("acme", "")
@@ -228,6 +236,7 @@ var assumers = map[string]struct {
 	"tenant-execute":   {"authorizer keys", "tenant principal", true},
 	"tenant-refresh":   {"refresh revoke keys", "tenant", false},
 	"tenant-connect":   {"callback keys", "tenant principal", false},
+	"tenant-portal":    {"portal", "tenant principal", true},
 	"tenant-directory": {"admin scim", "tenant", false},
 	"tenant-keys":      {"keys", "tenant", false},
 }

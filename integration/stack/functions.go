@@ -18,6 +18,7 @@ import (
 	"behalf.dev/behalf/functions/callback"
 	"behalf.dev/behalf/functions/execute"
 	"behalf.dev/behalf/functions/keys"
+	"behalf.dev/behalf/functions/portal"
 	"behalf.dev/behalf/functions/refresh"
 	"behalf.dev/behalf/functions/revoke"
 	"behalf.dev/behalf/functions/scim"
@@ -31,6 +32,7 @@ func wiring() map[string]func(awslambda.Deps) (any, error) {
 		"authorizer": func(d awslambda.Deps) (any, error) { return handler(authorizer.New(d)) },
 		"admin":      func(d awslambda.Deps) (any, error) { return handler(admin.New(d)) },
 		"callback":   func(d awslambda.Deps) (any, error) { return handler(callback.New(d)) },
+		"portal":     func(d awslambda.Deps) (any, error) { return handler(portal.New(d)) },
 		"execute":    func(d awslambda.Deps) (any, error) { return handler(execute.New(d)) },
 		"refresh":    func(d awslambda.Deps) (any, error) { return handler(refresh.New(d)) },
 		"keys":       func(d awslambda.Deps) (any, error) { return handler(keys.New(d)) },

@@ -129,8 +129,13 @@ func connectShop(t *testing.T, s *stack.Stack, c *client.Client) *client.Session
 	if err != nil {
 		t.Fatal(err)
 	}
-	res, err := (&http.Client{Jar: jar}).Post(link.URL, "application/x-www-form-urlencoded", nil) // follows to the provider and back
+	browser := &http.Client{Jar: jar}
+	res, err := browser.Get(link.URL)
 	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	if res, err = browser.Post(link.URL, "application/x-www-form-urlencoded", nil); err != nil { // follows to the provider and back
 		t.Fatal(err)
 	}
 	_ = res.Body.Close()

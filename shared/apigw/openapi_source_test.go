@@ -102,7 +102,7 @@ func embedded(x ast.Expr, outer string) string {
 
 func allSource(t *testing.T) source {
 	t.Helper()
-	return read(t, "functions/admin", "functions/callback", "functions/execute", "functions/keys", "shared/apigw", "shared/audit", "shared/authn", "shared/connection", "shared/dynamo", "shared/catalog", "shared/toolcall")
+	return read(t, "functions/admin", "functions/callback", "functions/portal", "functions/execute", "functions/keys", "shared/apigw", "shared/audit", "shared/authn", "shared/connection", "shared/dynamo", "shared/catalog", "shared/toolcall")
 }
 
 // properties are the names that a schema describes, those of allOf included.
@@ -132,7 +132,7 @@ func same(t *testing.T, what string, got, want []string) {
 func bodies() map[string]string {
 	return map[string]string{"admin.tenantBody": "TenantSettings", "admin.keyBody": "APIKeyRequest", "admin.scimTokenBody": "SCIMTokenRequest", "admin.sessionBody": "SessionRequest",
 		"admin.issuerBody": "IssuerRequest", "admin.narrowBody": "NarrowRequest", "admin.viewBody": "ViewRequest", "admin.policyBody": "PolicyRequest", "admin.decideBody": "PolicyDecideRequest", "admin.switchesBody": "SwitchesRequest",
-		"callback.clientBody": "OAuthClientRequest", "callback.linkBody": "ConnectLinkRequest", "callback.importBody": "ImportRequest", "callback.confirmBody": "ConfirmRequest", "execute.executeBody": "ExecuteRequest", "execute.batchBody": "BatchRequest",
+		"callback.clientBody": "OAuthClientRequest", "callback.linkBody": "ConnectLinkRequest", "callback.importBody": "ImportRequest", "callback.confirmBody": "ConfirmRequest", "portal.portalLinkBody": "PortalLinkRequest", "execute.executeBody": "ExecuteRequest", "execute.batchBody": "BatchRequest",
 		"keys.resealBody": "ResealRequest", "keys.kmsKeyBody": "KMSKeyRequest"}
 }
 
@@ -142,7 +142,7 @@ func TestOpenAPI_Schemas_HaveTheMembersOfTheStructs(t *testing.T) {
 	answers := map[string]string{"admin.keyView": "StoredKey", "admin.connectorView": "Connector", "admin.scopesView": "ConnectorScopes", "admin.toolView": "ConnectorTool",
 		"admin.revokedConnection": "RevokedConnection", "admin.deletedTenant": "DeletedTenant", "admin.decision": "PolicyDecision", "execute.executeAnswer": "Execution", "execute.batchAnswer": "BatchAnswer", "execute.batchResult": "BatchResult", "admin.executionView": "ExecutionRecord", "apigw.Connection": "Connection",
 		"apigw.Revocation": "Revocation", "connection.Account": "Account", "audit.Record": "AuditRecord", "audit.Segment": "Segment", "audit.Sealed": "SealedRecord",
-		"dynamo.Tenant": "Tenant", "toolcall.View": "View", "admin.resourceView": "ResourceMetadata", "execute.notCallable": "NotCallable", "authn.Issuer": "Issuer", "catalog.mcpTool": "MCPTool", "catalog.openAITool": "OpenAITool", "catalog.anthropicTool": "AnthropicTool", "catalog.geminiTool": "GeminiTool",
+		"admin.tenantView": "Tenant", "toolcall.View": "View", "admin.resourceView": "ResourceMetadata", "execute.notCallable": "NotCallable", "authn.Issuer": "Issuer", "catalog.mcpTool": "MCPTool", "catalog.openAITool": "OpenAITool", "catalog.anthropicTool": "AnthropicTool", "catalog.geminiTool": "GeminiTool",
 		"keys.keyView": "TenantKey", "keys.keysView": "TenantKeys", "keys.resealView": "ResealReport", "keys.retiredView": "RetiredKey"}
 	for _, table := range []map[string]string{bodies(), answers} {
 		for name, schema := range table {
@@ -172,7 +172,7 @@ func TestOpenAPI_Schemas_HaveTheMembersOfTheMaps(t *testing.T) {
 	t.Parallel()
 	doc, src := openapi(t), allSource(t)
 	for schema, from := range map[string][]string{"Session": {"admin.mint"}, "OAuthClient": {"callback.clientView"}, "ConnectLink": {"callback.linkView"},
-		"NewConnectLink": {"callback.linkView", "callback.createLink"}, "Confirmation": {"callback.confirm"}, "Refresh": {"admin.refreshConnection"}, "PrincipalReport": {"admin.deletePrincipal"}, "ToolList": {"execute.answerList"}} {
+		"NewConnectLink": {"callback.linkView", "callback.createLink"}, "Confirmation": {"callback.confirm"}, "NewPortalLink": {"portal.createLink"}, "Refresh": {"admin.refreshConnection"}, "PrincipalReport": {"admin.deletePrincipal"}, "ToolList": {"execute.answerList"}} {
 		var want []string
 		for _, fn := range from {
 			if src.funcs[fn] == nil {
@@ -276,9 +276,9 @@ func only(fn *ast.FuncDecl) []string {
 
 func TestOpenAPI_QueryParameters_AreThoseThatHandlersAllow(t *testing.T) {
 	t.Parallel()
-	doc, src := openapi(t), read(t, "functions/admin", "functions/callback", "functions/execute", "functions/keys", "functions/scim")
+	doc, src := openapi(t), read(t, "functions/admin", "functions/callback", "functions/portal", "functions/execute", "functions/keys", "functions/scim")
 	found := map[string]string{"GET /scim/v2/Users": "scim.list", "GET /scim/v2/Groups": "scim.list"}
-	for _, dir := range []string{"admin", "callback", "execute", "keys"} {
+	for _, dir := range []string{"admin", "callback", "portal", "execute", "keys"} {
 		for route, fn := range src.handlers(dir) {
 			found[route] = fn
 		}

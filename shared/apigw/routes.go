@@ -14,6 +14,7 @@ const (
 	Callback Function = "callback"
 	Execute  Function = "execute"
 	Keys     Function = "keys"
+	Portal   Function = "portal"
 	SCIM     Function = "scim"
 )
 
@@ -40,7 +41,7 @@ type Route struct {
 
 // Routes is the HTTP API: the CDK app deploys it, the local stack serves it, the OpenAPI document must cover it.
 func Routes() []Route {
-	return slices.Concat(controlRoutes(), tenantKeyRoutes(), connectRoutes(), agentRoutes(), []Route{
+	return slices.Concat(controlRoutes(), tenantKeyRoutes(), connectRoutes(), portalRoutes(), agentRoutes(), []Route{
 		{"ANY", "/scim/v2/{proxy+}", SCIM, SCIMKey, ""},
 	})
 }
@@ -150,5 +151,17 @@ func tenantKeyRoutes() []Route {
 		{post, "/v1/tenants/{tenant}/keys/reseal", Keys, Key, "tenants:write"},
 		{put, "/v1/tenants/{tenant}/kms-key", Keys, Key, "tenants:write"},
 		{del, "/v1/tenants/{tenant}/kms-key", Keys, Key, "tenants:write"},
+	}
+}
+
+// portalRoutes are where people see their own connections.
+func portalRoutes() []Route {
+	const get, post = http.MethodGet, http.MethodPost
+	return []Route{
+		{post, "/v1/portal-links", Portal, Key, "connections:write"},
+		{get, "/portal", Portal, None, ""},
+		{get, "/portal/{link}", Portal, None, ""},
+		{get, "/portal/connections/{connection}", Portal, None, ""},
+		{post, "/portal/connections/{connection}", Portal, None, ""},
 	}
 }

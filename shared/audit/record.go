@@ -21,6 +21,7 @@ const (
 	SessionRevoked       Kind = "session.revoked"
 	LinkCreated          Kind = "connect_link.created"
 	LinkRefused          Kind = "connect_link.refused"
+	PortalLinkCreated    Kind = "portal_link.created"
 	GrantCreated         Kind = "grant.created"
 	ConnectionRefreshed  Kind = "connection.refreshed"
 	ConnectionReauthNeed Kind = "connection.reauthorization_required"

@@ -66,6 +66,17 @@ func (c *Connector) RequestScopes(asked []string) ([]string, error) {
 
 func notScopeChar(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' }
 
+// Missing are those of want that granted does not cover, by name or by implication.
+func (s Scopes) Missing(granted, want []string) (out []string) {
+	have := s.covers(granted)
+	for _, w := range want {
+		if !have[w] {
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
 // covers is granted and everything that it implies.
 func (s Scopes) covers(granted []string) map[string]bool {
 	have := map[string]bool{}

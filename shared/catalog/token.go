@@ -6,6 +6,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -63,6 +64,11 @@ func (c *Connector) parseToken(raw map[string]any, a answer, now time.Time) (Tok
 	root, access := c.tokenRoot(raw)
 	if access == "" {
 		return TokenResponse{}, fault.New(fault.ProviderError, "%s answered the token request without an access token", c.ID)
+	}
+	// RFC 6749, section 7.1: a token of a type that we do not know must not be used. These need a proof of possession that we
+	// do not make; what else providers write there (Slack: "bot", "user") means a bearer token.
+	if kind, _ := lookupText(root, "token_type"); slices.Contains([]string{"mac", "dpop", "pop"}, strings.ToLower(kind)) {
+		return TokenResponse{}, fault.New(fault.ProviderError, "%s answered with a token of type %s, and only bearer tokens can be used", c.ID, strings.ToLower(kind)).With("reason", "token_type")
 	}
 	refresh, _ := lookupText(root, m.RefreshToken)
 	t := TokenResponse{AccessToken: secret.FromString(access), RefreshToken: secret.FromString(refresh), Metadata: map[string]string{}}

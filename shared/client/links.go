@@ -19,6 +19,9 @@ type ConnectLinkRequest struct {
 	ReturnURL string `json:"return_url"`
 	// Params are fields of the connector that are known already ("subdomain"); the page asks for the others.
 	Params map[string]string `json:"params,omitempty"`
+	// AllowOtherAccount lets a reconnect change the account, AllowFewerScopes lets it take scopes away.
+	AllowOtherAccount bool `json:"allow_other_account,omitempty"`
+	AllowFewerScopes  bool `json:"allow_fewer_scopes,omitempty"`
 }
 
 // ConnectLink is one attempt to connect an account.
@@ -30,7 +33,7 @@ type ConnectLink struct {
 	Connector    string   `json:"connector"`
 	ConnectionID string   `json:"connection_id"`
 	Scopes       []string `json:"scopes"`
-	// Status is open, started, consented, confirmed, denied, user_mismatch or failed.
+	// Status is open, started, consented, confirming, confirmed, denied, user_mismatch or failed.
 	Status    string    `json:"status"`
 	Reason    string    `json:"reason,omitempty"`
 	ReturnURL string    `json:"return_url"`
@@ -66,4 +69,27 @@ func (c *Client) ConfirmConnectLink(ctx context.Context, id, principal string) (
 		Principal string `json:"principal"`
 	}{principal}
 	return get[Confirmation](ctx, c, call{method: http.MethodPost, route: "/v1/connect-links/{link}/confirm", params: []string{id}, body: body})
+}
+
+// PortalLinkRequest asks for a link to a person's own connections.
+type PortalLinkRequest struct {
+	Tenant    string `json:"tenant"`
+	Principal string `json:"principal"`
+	// ReturnURL is where the page's way back leads; empty shows none.
+	ReturnURL string `json:"return_url,omitempty"`
+}
+
+// PortalLink opens once, until ExpiresAt.
+type PortalLink struct {
+	Tenant    string    `json:"tenant"`
+	Principal string    `json:"principal"`
+	ReturnURL string    `json:"return_url"`
+	URL       string    `json:"url"`
+	ExpiresAt time.Time `json:"expires_at"`
+}
+
+// CreatePortalLink makes a link to the page where a person sees and ends what agents may do. Redirect the signed-in person's
+// browser to URL at once.
+func (c *Client) CreatePortalLink(ctx context.Context, r PortalLinkRequest) (PortalLink, error) {
+	return get[PortalLink](ctx, c, call{method: http.MethodPost, route: "/v1/portal-links", body: r})
 }

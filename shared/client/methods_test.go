@@ -79,6 +79,9 @@ func methods() []method {
 		{"GET /v1/tenants/{tenant}/connectors/{connector}/client", "", nil, func(x ctx, c cl) (any, error) { return c.TenantOAuthClient(x, "acme", "github") }},
 		{"DELETE /v1/tenants/{tenant}/connectors/{connector}/client", "", nil, func(x ctx, c cl) (any, error) { return none(c.DeleteTenantOAuthClient(x, "acme", "github")) }},
 		{"POST /v1/connect-links", "", nil, func(x ctx, c cl) (any, error) { return c.CreateConnectLink(x, link) }},
+		{"POST /v1/portal-links", "", nil, func(x ctx, c cl) (any, error) {
+			return c.CreatePortalLink(x, client.PortalLinkRequest{Tenant: "acme", Principal: "user_alice"})
+		}},
 		{"GET /v1/connect-links/{link}", "", nil, func(x ctx, c cl) (any, error) { return c.ConnectLink(x, "cl_acme.x") }},
 		{"POST /v1/connect-links/{link}/confirm", "", nil, func(x ctx, c cl) (any, error) { return c.ConfirmConnectLink(x, "cl_acme.x", "user_alice") }},
 		{"POST /v1/sessions", "", []string{"token_type", "expires_in"}, func(x ctx, c cl) (any, error) { s, err := c.CreateSession(x, run); return withToken(s), err }},

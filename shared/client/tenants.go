@@ -17,6 +17,10 @@ type TenantSettings struct {
 	ReturnURLs []string `json:"return_urls,omitempty"`
 	// RequireAssertion refuses sessions for a principal that only the caller names; it needs an issuer. nil leaves it as it is.
 	RequireAssertion *bool `json:"require_assertion,omitempty"`
+	// Logo is a data URL of a PNG, JPEG or WebP image of at most 64 KiB, shown on pages; empty shows none.
+	Logo string `json:"logo,omitempty"`
+	// Accent is the colour of buttons on pages, #rrggbb, visible on white; empty keeps Behalf's.
+	Accent string `json:"accent,omitempty"`
 }
 
 // Tenant is one customer.
@@ -26,6 +30,8 @@ type Tenant struct {
 	PrincipalMapping string    `json:"principal_mapping"`
 	ReturnURLs       []string  `json:"return_urls,omitempty"`
 	RequireAssertion bool      `json:"require_assertion"`
+	Logo             string    `json:"logo,omitempty"`
+	Accent           string    `json:"accent,omitempty"`
 	CreatedAt        time.Time `json:"created_at"`
 	UpdatedAt        time.Time `json:"updated_at"`
 	// DeletedAt is zero while the tenant lives.

@@ -24,9 +24,13 @@ type Tenant struct {
 	// ReturnURLs are the only return URLs that connect links may name; empty leaves them open.
 	ReturnURLs []string `json:"return_urls,omitempty"`
 	// RequireAssertion refuses sessions for a principal that only the back end names: its issuer must have named it.
-	RequireAssertion bool      `json:"require_assertion"`
-	Created          time.Time `json:"created_at"`
-	Updated          time.Time `json:"updated_at"`
+	RequireAssertion bool `json:"require_assertion"`
+	// Accent is the colour of buttons on its pages, #rrggbb; empty keeps ours.
+	Accent string `json:"accent,omitempty"`
+	// HasLogo tells that there is a logo. It is an item of its own: settings are read often, and it may have 90 KB.
+	HasLogo bool      `json:"has_logo,omitempty"`
+	Created time.Time `json:"created_at"`
+	Updated time.Time `json:"updated_at"`
 	// Deleted is set for good: a tenant id is never used again.
 	Deleted time.Time `json:"deleted_at,omitzero"`
 	// Version is the store's.
@@ -81,6 +85,25 @@ func (db *DB) PutTenant(ctx context.Context, t Tenant) (Tenant, error) {
 		return t, err
 	}
 	return next, nil
+}
+
+// Logo reads the tenant's logo, a data URL; empty when there is none.
+func (db *DB) Logo(ctx context.Context, t tenant.ID) (string, error) {
+	i, err := db.get(ctx, db.names.Directory, logoKey(t))
+	if err != nil || i == nil {
+		return "", err
+	}
+	return text(i, "logo"), nil
+}
+
+// PutLogo replaces the tenant's logo; an empty one removes it. Tenant.HasLogo is the caller's to keep.
+func (db *DB) PutLogo(ctx context.Context, t tenant.ID, logo string) error {
+	if logo == "" {
+		return db.delete(ctx, db.names.Directory, logoKey(t))
+	}
+	i := logoKey(t).item()
+	i["logo"] = str(logo)
+	return db.transact(ctx, types.TransactWriteItem{Put: &types.Put{TableName: &db.names.Directory, Item: i}})
 }
 
 // ListTenant notes a tenant in the deployment's list; it is written with deployment-wide credentials.

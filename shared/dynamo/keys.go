@@ -111,6 +111,7 @@ func refFromKey(pk, sk string) (connection.Ref, error) {
 // directory
 
 func tenantKey(t tenant.ID) key        { return key{partition(t, "D"), "CFG"} }
+func logoKey(t tenant.ID) key          { return key{partition(t, "D"), "LOGO"} }
 func issuerKey(t tenant.ID) key        { return key{partition(t, "D"), "ISSUER"} }
 func tenantsPartition() string         { return partition(tenant.Deployment, "D") }
 func tenantListKey(t tenant.ID) key    { return key{tenantsPartition(), "TENANT#" + part(t.Tag())} }
@@ -146,6 +147,10 @@ func scimMemberKey(t tenant.ID, member, group string) key {
 
 func linkKey(t tenant.ID, id string) key       { return key{partition(t, "F#L#"+hashed(id)), "LINK"} }
 func linkHashKey(t tenant.ID, hash string) key { return key{partition(t, "F#H#"+part(hash)), "REF"} }
+func visitKey(t tenant.ID, hash string) key    { return key{partition(t, "F#P#"+part(hash)), "VISIT"} }
+func activityKey(s tenant.Scope) key {
+	return key{partition(s.Tenant, "R#"+part(s.Principal.Tag())), "LATELY"}
+}
 func claimKey(s tenant.Scope, keyHash string) key {
 	return key{principalPartition(s), "I#" + part(keyHash)}
 }

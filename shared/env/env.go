@@ -22,6 +22,7 @@ const (
 	DirectoryRole     = "BEHALF_DIRECTORY_ROLE_ARN"  // assumed per tenant, by admin and scim; no KMS
 	KeysRole          = "BEHALF_KEYS_ROLE_ARN"       // assumed per tenant, by keys
 	TenantKeys        = "BEHALF_TENANT_KEYS"         // KMS keys that tenants may bring: ARNs, in which * is any text, with commas; "none"
+	PortalRole        = "BEHALF_PORTAL_ROLE_ARN"     // assumed per tenant and principal, by portal; no KMS
 	RefreshFunction   = "BEHALF_REFRESH_FUNCTION"    // name of the refresh function, for on-demand refresh
 	RevokeFunction    = "BEHALF_REVOKE_FUNCTION"     // name of the revoke function, for revocation with an answer
 	RefreshQueue      = "BEHALF_REFRESH_QUEUE_URL"   // connections that are due

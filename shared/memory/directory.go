@@ -53,6 +53,23 @@ func (s *Store) PutTenant(ctx context.Context, t dynamo.Tenant) (dynamo.Tenant, 
 	return next, err
 }
 
+// Logo reads the tenant's logo; empty when there is none.
+func (s *Store) Logo(ctx context.Context, t tenant.ID) (logo string, err error) {
+	err = s.do(ctx, "Logo", func() error {
+		logo = s.logos[t]
+		return nil
+	})
+	return logo, err
+}
+
+// PutLogo replaces the tenant's logo; an empty one removes it.
+func (s *Store) PutLogo(ctx context.Context, t tenant.ID, logo string) error {
+	return s.do(ctx, "PutLogo", func() error {
+		s.logos[t] = logo
+		return nil
+	})
+}
+
 // ListTenant notes a tenant in the deployment's list.
 func (s *Store) ListTenant(ctx context.Context, id tenant.ID, deleted bool) error {
 	return s.do(ctx, "ListTenant", func() error {

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"behalf.dev/behalf/shared/audit"
 	"behalf.dev/behalf/shared/authn"
 	"behalf.dev/behalf/shared/connection"
 	"behalf.dev/behalf/shared/fault"
@@ -33,10 +34,13 @@ type Store struct {
 	links       map[idKey]row
 	hashes      map[idKey]string
 	claims      map[claimKey]row
+	visits      map[idKey]row
+	activities  map[tenant.Scope][]audit.Activity
 	wrapped     map[wrappedKey]row
 	walks       map[tenant.ID]row
 	clients     map[clientKey]row
 	tenants     map[tenant.ID]row
+	logos       map[tenant.ID]string
 	deployed    map[tenant.ID]bool
 	suspended   map[tenant.Scope]bool
 	ended       map[tenant.Scope]authn.Ended
@@ -56,8 +60,8 @@ type Store struct {
 // New returns an empty store over a clock.
 func New(now func() time.Time) *Store {
 	return &Store{now: now, connections: map[connection.Ref]connectionRow{}, listed: map[tenant.ID]map[connection.ID]connection.Ref{}, grants: map[grantKey]row{},
-		slots: map[slotKey]row{}, links: map[idKey]row{}, hashes: map[idKey]string{}, claims: map[claimKey]row{}, wrapped: map[wrappedKey]row{}, walks: map[tenant.ID]row{},
-		clients: map[clientKey]row{}, tenants: map[tenant.ID]row{}, deployed: map[tenant.ID]bool{}, suspended: map[tenant.Scope]bool{},
+		slots: map[slotKey]row{}, links: map[idKey]row{}, hashes: map[idKey]string{}, claims: map[claimKey]row{}, visits: map[idKey]row{}, activities: map[tenant.Scope][]audit.Activity{}, wrapped: map[wrappedKey]row{}, walks: map[tenant.ID]row{},
+		clients: map[clientKey]row{}, tenants: map[tenant.ID]row{}, logos: map[tenant.ID]string{}, deployed: map[tenant.ID]bool{}, suspended: map[tenant.Scope]bool{},
 		ended: map[tenant.Scope]authn.Ended{}, issuers: map[tenant.ID]row{}, views: map[idKey]row{},
 		keys: map[recordKey]row{}, records: map[tenant.ID][]row{}, recorded: map[idKey]bool{}, segments: map[tenant.ID][]row{}, kept: map[tenant.ID]uint64{},
 		rules: map[tenant.ID]rulesRow{}, groups: map[tenant.Scope][]string{}, counts: map[idKey]int64{}, approvals: map[approvalKey]row{}}

@@ -27,17 +27,18 @@ type Page struct {
 // Asked are the fields that the person has to fill in.
 func (p Page) Asked() []catalog.Field { return p.Connector.Asked(p.Link.Params) }
 
-// Show reads the link behind a public token. Showing uses nothing up: mail scanners and chat previews open links too.
+// Show reads the link behind a public token. Showing uses nothing up: mail scanners and chat previews open links too. A link
+// that can no longer be used comes with the error that says why.
 func (f *Flow) Show(ctx context.Context, token string) (Page, error) {
 	l, err := f.byToken(ctx, token)
 	if err != nil {
 		return Page{}, err
 	}
-	if err := l.live(f.Now(), LinkOpen, LinkStarted); err != nil {
-		return Page{}, err
-	}
 	spec, err := f.Connector(l.Connector)
-	return Page{l, spec}, err
+	if err != nil {
+		return Page{Link: l}, err
+	}
+	return Page{l, spec}, l.live(f.Now(), LinkOpen, LinkStarted)
 }
 
 func (f *Flow) byToken(ctx context.Context, token string) (Link, error) {
@@ -65,10 +66,28 @@ type Departure struct {
 	MaxAge time.Duration
 }
 
-// Start uses the link up for every browser but this one: cookie is what this browser presented. Going back and starting
-// again in the same browser makes a new state; a second browser gets fault.Conflict. A connector that asks for fields gets
-// them through Submit.
+// Start uses the link up for every browser but this one: cookie is what this browser presented, or empty, and it gets one.
+// Going back and starting again in the same browser makes a new state; a second browser gets fault.Conflict. A connector that
+// asks for fields gets them through Submit. A double click starts twice at once, and the browser shows what the second one
+// gets: so whoever loses that race tries again.
 func (f *Flow) Start(ctx context.Context, token, cookie string) (Departure, error) {
+	return again(func() (Departure, error) { return f.start(ctx, token, cookie) })
+}
+
+// startRaces is how often one person's clicks may meet.
+const startRaces = 5
+
+// again repeats what lost a race for a link's row; an error with a reason is one to tell.
+func again[T any](try func() (T, error)) (out T, err error) {
+	for range startRaces {
+		if out, err = try(); !fault.Is(err, fault.Conflict) || fault.From(err).Detail["reason"] != nil {
+			return out, err
+		}
+	}
+	return out, err
+}
+
+func (f *Flow) start(ctx context.Context, token, cookie string) (Departure, error) {
 	p, err := f.Show(ctx, token)
 	if err != nil {
 		return Departure{}, err
@@ -85,7 +104,7 @@ func (f *Flow) depart(ctx context.Context, p Page, cookie string) (Departure, er
 	if l.Status == LinkStarted && !sameHash(l.CookieHash, cookie) {
 		return Departure{}, fault.New(fault.Conflict, "this link was opened in another browser; finish there, or ask for a new link").With("reason", "link_used")
 	}
-	if l.Status == LinkOpen {
+	if cookie == "" {
 		cookie = f.NewSecret()
 	}
 	var err error

@@ -45,15 +45,19 @@ func (f *Flow) Confirm(ctx context.Context, l Link, principal tenant.Principal, 
 		return connection.Connection{}, err
 	}
 	// The link is used up before the code is: a code must never be sent twice.
-	done, err := f.finish(ctx, l, LinkConfirmed, "")
+	done, err := f.finish(ctx, l, LinkConfirming, "")
 	if err != nil {
 		return connection.Connection{}, used(err)
 	}
 	c, err := f.redeem(ctx, done, parked, by)
+	end, reason := LinkConfirmed, ""
 	if err != nil {
-		if _, ferr := f.finish(ctx, done, LinkFailed, failure(err)); ferr != nil {
-			f.Log.ErrorContext(ctx, "link not ended", "error", ferr)
-		}
+		end, reason = LinkFailed, failure(err)
+	}
+	if _, ferr := f.finish(ctx, done, end, reason); ferr != nil { // what became of the connection is what counts
+		f.Log.ErrorContext(ctx, "link not ended", "error", ferr)
+	}
+	if err != nil {
 		f.audit(ctx, l, audit.LinkRefused, audit.Record{Reason: "exchange_failed", Code: string(fault.From(err).Code), By: by})
 	}
 	return c, err
@@ -100,7 +104,7 @@ func (f *Flow) redeem(ctx context.Context, l Link, parked unparked, by string) (
 	}
 	a := activation{link: l, spec: spec, tokens: res, by: by, confirmedBy: "saas_confirm"}
 	if a.account, err = f.identify(ctx, spec, res); err == nil {
-		a.old, err = f.owned(ctx, l, spec, a.account)
+		a.old, err = f.owned(ctx, a)
 	}
 	if err != nil {
 		f.discard(ctx, l, spec, client, res)
@@ -127,17 +131,13 @@ func (f *Flow) obtain(ctx context.Context, l Link, spec *catalog.Connector, clie
 	return res, err
 }
 
-// owned is the connection that a link is for; fault.Conflict when it belongs to another account than the one that was just
-// connected.
-func (f *Flow) owned(ctx context.Context, l Link, spec *catalog.Connector, account connection.Account) (connection.Connection, error) {
-	old, err := f.Connections.Connection(ctx, connection.Ref{Scope: l.Scope, Connector: l.Connector, ID: l.Connection})
+// owned is the connection that a link is for; fault.Conflict when what was just connected may not replace what it has.
+func (f *Flow) owned(ctx context.Context, a activation) (connection.Connection, error) {
+	old, err := f.Connections.Connection(ctx, connection.Ref{Scope: a.link.Scope, Connector: a.link.Connector, ID: a.link.Connection})
 	if err != nil {
 		return old, err
 	}
-	if l.Reconnect && old.Account.ID != "" && old.Account.ID != account.ID {
-		return old, fault.New(fault.Conflict, "this connection belongs to another %s account (%s); sign in with that one, or connect this account as a new connection", spec.Name, old.Account.Login).With("reason", "account_mismatch")
-	}
-	return old, nil
+	return old, a.link.mayReplace(old, a.account, a.granted(), a.spec)
 }
 
 // activation is all that goes into a grant.
@@ -152,14 +152,19 @@ type activation struct {
 	by, confirmedBy string
 }
 
+// granted are the scopes that the provider gave.
+func (a activation) granted() []string {
+	if a.tokens.Facts.Scopes == nil { // RFC 6749, section 5.1: left out means as asked
+		return a.link.Scopes
+	}
+	return a.tokens.Facts.Scopes
+}
+
 // activate stores tokens, grant and connection at once.
 func (f *Flow) activate(ctx context.Context, a activation) (connection.Connection, error) {
 	l, spec, res, account, old := a.link, a.spec, a.tokens, a.account, a.old
 	var err error
-	granted := res.Facts.Scopes
-	if granted == nil { // RFC 6749, section 5.1: left out means as asked
-		granted = l.Scopes
-	}
+	granted := a.granted()
 	if !l.Reconnect {
 		if old, err = f.merge(ctx, old, granted, account); err != nil {
 			return old, err

@@ -124,7 +124,9 @@ type CreateRequest struct {
 	Scopes    []string
 	// Connection reconnects an existing one; empty makes a new one.
 	Connection connection.ID
-	ReturnURL  string
+	// Change is what a reconnect may change.
+	Change    Change
+	ReturnURL string
 	// ReturnURLs is the tenant's allow-list; empty means none is set.
 	ReturnURLs []string
 	// Params are fields of the connector that are known already; the connect page does not ask for them.
@@ -144,7 +146,7 @@ func (f *Flow) Create(ctx context.Context, r CreateRequest) (Created, error) {
 	if err != nil {
 		return Created{}, err
 	}
-	if err := checkReturnURL(r.ReturnURL, r.ReturnURLs); err != nil {
+	if err := CheckListedURL("/return_url", r.ReturnURL, r.ReturnURLs); err != nil {
 		return Created{}, err
 	}
 	scopes, err := spec.RequestScopes(r.Scopes)
@@ -203,6 +205,9 @@ func (f *Flow) client(ctx context.Context, spec *catalog.Connector, t tenant.ID,
 // target decides which connection the link is for, making a pending one if it is new.
 func (f *Flow) target(ctx context.Context, l *Link, r CreateRequest) error {
 	if r.Connection == "" {
+		if r.Change != (Change{}) {
+			return fault.Invalid("/connection", "what a reconnect may change was given, and no connection to reconnect")
+		}
 		l.Connection = connection.ID(f.NewID("conn"))
 		c := connection.Connection{Ref: connection.Ref{Scope: l.Scope, Connector: l.Connector, ID: l.Connection}, Status: connection.Pending,
 			ClientOwner: l.ClientOwner, Created: l.Created, Updated: l.Created, PendingUntil: l.Expires.Add(ParkTTL)}
@@ -223,7 +228,8 @@ func (f *Flow) target(ctx context.Context, l *Link, r CreateRequest) error {
 		return fault.New(fault.Revoked, "connection %s was revoked; leave out \"connection\" to make a new one", c.ID).WithField("/connection")
 	}
 	l.Connection, l.Reconnect = c.ID, c.Refresh.Generation > 0
-	if l.Reconnect { // a narrower consent must not replace a wider grant unasked
+	l.Change = r.Change
+	if l.Reconnect && !r.Change.Narrower { // a narrower consent must not replace a wider grant unasked
 		l.Scopes = union(l.Scopes, c.Scopes)
 	}
 	return nil

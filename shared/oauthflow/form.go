@@ -54,6 +54,10 @@ type Submitted struct {
 // connector with a consent page goes there instead. It returns fault.Forbidden when the form comes from another browser
 // than the one that got the page.
 func (f *Flow) Submit(ctx context.Context, s Submission) (Submitted, error) {
+	return again(func() (Submitted, error) { return f.submit(ctx, s) })
+}
+
+func (f *Flow) submit(ctx context.Context, s Submission) (Submitted, error) {
 	p, err := f.Show(ctx, s.Token)
 	if err != nil {
 		return Submitted{}, err

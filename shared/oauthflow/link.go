@@ -6,6 +6,8 @@ import (
 	"crypto/subtle"
 	"encoding/hex"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -23,16 +25,28 @@ const (
 // LinkStatus is where a link stands.
 type LinkStatus string
 
-// The statuses of a link. All but the first three are ends.
+// The statuses of a link. All but the first four are ends.
 const (
-	LinkOpen      LinkStatus = "open"
-	LinkStarted   LinkStatus = "started"
-	LinkConsented LinkStatus = "consented" // the code is parked, waiting for Confirm
-	LinkConfirmed LinkStatus = "confirmed"
-	LinkDenied    LinkStatus = "denied"
-	LinkMismatch  LinkStatus = "user_mismatch"
-	LinkFailed    LinkStatus = "failed"
+	LinkOpen       LinkStatus = "open"
+	LinkStarted    LinkStatus = "started"
+	LinkConsented  LinkStatus = "consented"  // the code is parked, waiting for Confirm
+	LinkConfirming LinkStatus = "confirming" // the code is being redeemed
+	LinkConfirmed  LinkStatus = "confirmed"
+	LinkDenied     LinkStatus = "denied"
+	LinkMismatch   LinkStatus = "user_mismatch"
+	LinkFailed     LinkStatus = "failed"
 )
+
+// redeemTTL is longer than redeeming can take: a link that is still confirming then was left by a process that died.
+const redeemTTL = time.Minute
+
+// Standing is l as its back end should see it: a redemption that nobody finished has failed, and its code is spent.
+func (l Link) Standing(now time.Time) Link {
+	if l.Status == LinkConfirming && now.After(l.ParkedUntil.Add(redeemTTL)) {
+		l.Status, l.Reason = LinkFailed, "interrupted"
+	}
+	return l
+}
 
 // Link is one attempt to connect an account.
 type Link struct {
@@ -43,6 +57,8 @@ type Link struct {
 	Connection connection.ID
 	// Reconnect tells that the connection existed before; its account must stay the same.
 	Reconnect bool
+	// Change is what a reconnect was asked to change.
+	Change    Change
 	Scopes    []string
 	ReturnURL string
 	// Params are fields of the connector that were known when the link was made; Typed are those that the person filled in
@@ -131,29 +147,54 @@ func (l Link) live(now time.Time, in ...LinkStatus) error {
 	return fault.New(fault.Conflict, "this link was already used (%s); ask for a new one", l.Status).With("reason", "link_used").With("link_status", string(l.Status))
 }
 
-// checkReturnURL accepts an absolute https URL without credentials and fragment; plain http only for loopback, where
-// developers are. allowed, if not empty, lists the only URLs accepted, compared exactly.
-func checkReturnURL(s string, allowed []string) error {
-	const field = "/return_url"
+// CheckReturnURL accepts an absolute https URL without credentials and fragment; plain http only for loopback, where
+// developers are. The error is about field.
+func CheckReturnURL(field, s string) error {
 	if s == "" {
-		return fault.Invalid(field, "return_url is missing: the page of your product that confirms the connection")
+		return fault.Invalid(field, "%s is missing: the page of your product that confirms the connection", strings.TrimPrefix(field, "/"))
+	}
+	if len(s) > maxReturnURL {
+		return fault.Invalid(field, "a return URL has at most %d bytes", maxReturnURL)
 	}
 	u, err := url.Parse(s)
 	switch {
-	case err != nil || u.Host == "" || u.User != nil || u.Fragment != "" || strings.ContainsAny(s, "\\\r\n\t "):
-		return fault.Invalid(field, "return_url must be an absolute URL without credentials and fragment")
+	case err != nil || u.Hostname() == "" || strings.Contains(u.Host, "%") || !portOK(u.Port()) || u.User != nil || strings.Contains(s, "#") || !plainURL(s):
+		return fault.Invalid(field, "a return URL is an absolute URL of plain ASCII, without credentials and fragment")
 	case u.Scheme == "https":
 	case u.Scheme == "http" && (u.Hostname() == "localhost" || u.Hostname() == "127.0.0.1" || u.Hostname() == "::1"):
 	default:
-		return fault.Invalid(field, "return_url must be https (http only for localhost)")
+		return fault.Invalid(field, "a return URL must be https (http only for localhost)")
 	}
-	if len(allowed) == 0 {
-		return nil
-	}
-	for _, a := range allowed {
-		if a == s {
-			return nil
+	return nil
+}
+
+// portOK is true of no port and of one that exists; Go's parser takes any number.
+func portOK(port string) bool {
+	n, err := strconv.ParseUint(port, 10, 16)
+	return port == "" || err == nil && n > 0
+}
+
+// maxReturnURL keeps the Location header, and the row, within reason.
+const maxReturnURL = 2048
+
+// plainURL keeps out what browsers and Go's parser read differently: backslashes, white space, control characters, and
+// letters outside ASCII, which look like others in a host (send them percent-encoded, hosts in Punycode).
+func plainURL(s string) bool {
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] >= 0x7f || strings.IndexByte("\\\"<>^`{|}", s[i]) >= 0 {
+			return false
 		}
+	}
+	return true
+}
+
+// CheckListedURL is CheckReturnURL, and allowed, if not empty, lists the only URLs accepted, compared exactly.
+func CheckListedURL(field, s string, allowed []string) error {
+	if err := CheckReturnURL(field, s); err != nil {
+		return err
+	}
+	if len(allowed) == 0 || slices.Contains(allowed, s) {
+		return nil
 	}
 	return fault.Invalid(field, "return_url is not among the return URLs of this tenant; they are compared exactly")
 }

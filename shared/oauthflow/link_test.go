@@ -27,7 +27,7 @@ func TestCheckReturnURL_Table(t *testing.T) {
 		{"https://app.example/done", listed, true}, {"https://app.example/other?x=1", listed, true}, {"https://app.example/done/", listed, false}, {"https://app.example/done?x", listed, false},
 		{"https://app.example/done/../evil", listed, false}, {"https://APP.example/done", listed, false}, {"https://app.example:443/done", listed, false}, {"https://app.example.evil.example/done", listed, false}, {"http://localhost/done", listed, false},
 	} {
-		err := checkReturnURL(c.url, c.allowed)
+		err := CheckListedURL("/return_url", c.url, c.allowed)
 		if (err == nil) != c.ok {
 			t.Errorf("%q (of %d): %v, want accepted=%v", c.url, len(c.allowed), err, c.ok)
 		}
@@ -81,5 +81,22 @@ func TestLink_Back_KeepsTheQueryAndCannotBeSplit(t *testing.T) {
 	l := Link{ID: "cl_acme.x&status=consented", ReturnURL: "https://app.example/done?a=b&status=consented", Status: LinkDenied}
 	if got := l.back(); got != "https://app.example/done?a=b&connect_link=cl_acme.x%26status%3Dconsented&status=denied" {
 		t.Error(got)
+	}
+}
+
+func TestLink_Standing_AnInterruptedConfirmationHasFailed(t *testing.T) {
+	t.Parallel()
+	parked := time.Date(2026, 11, 22, 12, 5, 0, 0, time.UTC)
+	for _, c := range []struct {
+		status LinkStatus
+		at     time.Time
+		want   LinkStatus
+	}{
+		{LinkConfirming, parked.Add(redeemTTL), LinkConfirming}, {LinkConfirming, parked.Add(redeemTTL + 1), LinkFailed},
+		{LinkConfirmed, parked.Add(time.Hour), LinkConfirmed}, {LinkConsented, parked.Add(time.Hour), LinkConsented},
+	} {
+		if got := (Link{Status: c.status, ParkedUntil: parked}).Standing(c.at); got.Status != c.want || (got.Reason == "interrupted") != (got.Status == LinkFailed) {
+			t.Errorf("%s at %s: %s %s", c.status, c.at, got.Status, got.Reason)
+		}
 	}
 }

@@ -15,6 +15,14 @@ import (
 	"behalf.dev/behalf/shared/secret/reveal"
 )
 
+// What redeeming may take. One of the first (or the endpoint's own for a code, as long), and the other two, stay below what API
+// Gateway waits for Confirm, 29 s: a provider that hangs must end as a failed link, not as a function that was cut off.
+const (
+	mintTimeout     = 15 * time.Second
+	identifyTimeout = 8 * time.Second
+	discardTimeout  = 4 * time.Second
+)
+
 // prove makes tokens of what somebody typed or imported. Nothing is taken at its word: a key that mints has minted when
 // prove returns; a pasted one is proved by the identity request that follows.
 func (f *Flow) prove(ctx context.Context, spec *catalog.Connector, client connection.Client, seed catalog.Seed) (connection.Tokens, error) {
@@ -34,7 +42,7 @@ func (f *Flow) prove(ctx context.Context, spec *catalog.Connector, client connec
 
 // mint asks for an access token, once, and adds what is known about the account.
 func (f *Flow) mint(ctx context.Context, spec *catalog.Connector, client connection.Client, kept secret.Text, meta map[string]string) (connection.Tokens, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), mintTimeout)
 	defer cancel()
 	res, err := f.Endpoint.Refresh(ctx, spec, client, kept, meta)
 	if err != nil {
@@ -70,7 +78,7 @@ func refusedOutcome(spec *catalog.Connector, out catalog.Outcome, err error) err
 
 // identify asks the provider whom the token stands for.
 func (f *Flow) identify(ctx context.Context, spec *catalog.Connector, res connection.Tokens) (connection.Account, error) {
-	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, identifyTimeout)
 	defer cancel()
 	var body []byte
 	if req, ok, err := spec.IdentityRequest(res.Facts.Metadata); err != nil {
@@ -108,7 +116,7 @@ func (f *Flow) identify(ctx context.Context, spec *catalog.Connector, res connec
 // logged and nothing else. What reaches further than the token itself is left alone while the principal has another
 // connection at the provider, which it might end; a pasted credential is never ours to revoke.
 func (f *Flow) discard(ctx context.Context, l Link, spec *catalog.Connector, client connection.Client, res connection.Tokens) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTimeout)
 	defer cancel()
 	if spec.Mode.Static() || res.Access.IsZero() {
 		return

@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -25,6 +26,24 @@ func tenantWhole(t *testing.T, s Store) {
 	}
 	_, err = s.Tenant(context.Background(), other)
 	want(t, err, fault.NotFound)
+}
+
+func tenantLogo(t *testing.T, s Store) {
+	ctx := context.Background()
+	expect := func(id tenant.ID, want string) {
+		t.Helper()
+		got, err := s.Logo(ctx, id)
+		must(t, err)
+		same(t, "the logo", got, want)
+	}
+	expect(acme, "")
+	big := "data:image/png;base64," + strings.Repeat("A", 88<<10)
+	for _, logo := range []string{"data:image/png;base64,eA==", big, "", big} {
+		must(t, s.PutLogo(ctx, acme, logo))
+		expect(acme, logo)
+	}
+	must(t, s.PutLogo(ctx, other, ""))
+	expect(other, "")
 }
 
 func tenantList(t *testing.T, s Store) {

@@ -50,6 +50,7 @@ type Store interface {
 	Views
 	KeyRecords
 	Shredder
+	Portal
 	toolcall.Rulebook
 	toolcall.Approvals
 	Rules
@@ -89,6 +90,8 @@ type Trail interface {
 type Tenants interface {
 	Tenant(ctx context.Context, id tenant.ID) (dynamo.Tenant, error)
 	PutTenant(ctx context.Context, t dynamo.Tenant) (dynamo.Tenant, error)
+	Logo(ctx context.Context, t tenant.ID) (string, error)
+	PutLogo(ctx context.Context, t tenant.ID, logo string) error
 	ListTenant(ctx context.Context, id tenant.ID, deleted bool) error
 	Tenants(ctx context.Context, after tenant.ID, limit int) ([]tenant.ID, tenant.ID, error)
 }
@@ -125,6 +128,14 @@ type KeyRecords interface {
 	KeyRecord(ctx context.Context, ref authn.KeyRef) (authn.Key, error)
 	KeyRecords(ctx context.Context, kind authn.KeyKind, t tenant.ID) ([]authn.Key, error)
 	DeleteKeyRecord(ctx context.Context, kind authn.KeyKind, t tenant.ID, id string) error
+}
+
+// Portal keeps visits, and what people are shown.
+type Portal interface {
+	PutVisit(ctx context.Context, hash string, v dynamo.Visit) (dynamo.Visit, error)
+	Visit(ctx context.Context, t tenant.ID, hash string) (dynamo.Visit, error)
+	AddActivities(ctx context.Context, s tenant.Scope, more []audit.Activity) error
+	Activities(ctx context.Context, s tenant.Scope) ([]audit.Activity, error)
 }
 
 // Shredder destroys the wrapped keys of a tenant.

@@ -27,6 +27,9 @@ type Offboarder struct {
 	NewID func(prefix string) string
 }
 
+// DirectFirst is how long the queue leaves a revocation to a direct call that waits for the provider's answer.
+const DirectFirst = 30 * time.Second
+
 // Revoke ends one connection. It returns the connection as it is now; one that was revoked before stays as it was, and
 // is queued again if the provider's answer is still missing.
 func (o Offboarder) Revoke(ctx context.Context, c connection.Connection, reason, by string) (connection.Connection, error) {

@@ -35,10 +35,13 @@ type Endpoint struct {
 // New returns an Endpoint that sends through client, which must be guarded (egress.Client.HTTP).
 func New(client *http.Client, now func() time.Time) *Endpoint { return &Endpoint{client, now} }
 
+// exchangeTimeout leaves time for the rest of a confirmation, which API Gateway cuts off after 29 s.
+const exchangeTimeout = 15 * time.Second
+
 // Exchange redeems an authorization code (RFC 6749, section 4.1.3; RFC 7636, section 4.5 when verifier is given). The
 // code is sent once. Errors are fault.ProviderError, or what the provider's answer is classified as.
 func (e *Endpoint) Exchange(ctx context.Context, c *catalog.Connector, client connection.Client, r connection.Redemption) (connection.Tokens, error) {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, exchangeTimeout)
 	defer cancel()
 	call := e.call(c, client)
 	conf, err := config(c, client, r.Metadata)

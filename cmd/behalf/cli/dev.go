@@ -105,7 +105,7 @@ Paste these, top to bottom:
   echo "Open $URL"
 
   # ... or let curl play the browser
-  J=$(mktemp); AT=$(curl -s -c $J -o /dev/null -w '%{redirect_url}' -X POST "$URL")
+  J=$(mktemp); curl -s -c $J -o /dev/null "$URL"; AT=$(curl -s -b $J -o /dev/null -w '%{redirect_url}' -X POST "$URL")
   BACK=$(curl -s -o /dev/null -w '%{redirect_url}' -d login=alice -d decision=approve "$AT")
   curl -s -b $J -o /dev/null "$BACK"
 

@@ -109,7 +109,7 @@ func TestOpen_Twice_MakesThingsOnceAndEnvironmentsNameThem(t *testing.T) {
 			t.Errorf("%s: %d times, then %d; want %d and none", op, made[op], again[op], want)
 		}
 	}
-	for _, f := range []string{"admin", "audit", "authorizer", "callback", "execute", "refresh", "revoke", "scim"} {
+	for _, f := range []string{"admin", "audit", "authorizer", "callback", "execute", "portal", "refresh", "revoke", "scim"} {
 		x, y := environment(t, one, f), environment(t, two, f)
 		for k, v := range x {
 			if y[k] != v || strings.Contains(v, "plan.internal") {

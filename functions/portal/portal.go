@@ -1,0 +1,90 @@
+package portal
+
+import (
+	"context"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"behalf.dev/behalf/connectors"
+	"behalf.dev/behalf/shared/apigw"
+	"behalf.dev/behalf/shared/awslambda"
+	"behalf.dev/behalf/shared/awssqs"
+	"behalf.dev/behalf/shared/awssts"
+	"behalf.dev/behalf/shared/catalog"
+	"behalf.dev/behalf/shared/dynamo"
+	"behalf.dev/behalf/shared/env"
+	"behalf.dev/behalf/shared/tenant"
+	"behalf.dev/behalf/shared/workspace"
+)
+
+// Function is the portal.
+type Function struct {
+	*apigw.Mux
+	deps    awslambda.Deps
+	public  string
+	open    *workspace.Opener
+	vendor  *awssts.Vendor
+	queue   *awssqs.Queue
+	revoke  awslambda.Revoker
+	catalog *catalog.Catalog
+	pages   pages
+}
+
+// Variables are the environment variables that New requires.
+func Variables() []string {
+	return []string{env.Stage, env.PublicURL, env.VaultTable, env.DirectoryTable, env.FlowTable, env.AuditTable, env.PortalRole, env.RevokeFunction, env.RevokeQueue}
+}
+
+// New wires the function.
+func New(d awslambda.Deps) (*Function, error) {
+	r := env.NewReader(d.Lookup)
+	stage, public, role := r.Require(env.Stage), r.Require(env.PublicURL), r.Require(env.PortalRole)
+	tables := workspace.Tables(r)
+	revoke, queue := r.Require(env.RevokeFunction), r.Require(env.RevokeQueue)
+	if err := r.Err(); err != nil {
+		return nil, err
+	}
+	cat, err := connectors.FromEnv(d.Lookup)
+	if err != nil {
+		return nil, err
+	}
+	p, err := newPages()
+	if err != nil {
+		return nil, err
+	}
+	f := &Function{deps: d, public: public, catalog: cat, pages: p, open: workspace.NewOpener(d.AWS, stage, tables, "", d.Now), vendor: awssts.NewVendor(sts.NewFromConfig(d.AWS), role, d.Now),
+		queue: awssqs.New(sqs.NewFromConfig(d.AWS), queue), revoke: awslambda.Revoker{Caller: awslambda.NewCaller(lambda.NewFromConfig(d.AWS)), Function: revoke}}
+	f.Mux = apigw.NewMux(d.Log, f.routes()).Render(f.render)
+	return f, nil
+}
+
+func (f *Function) routes() map[string]apigw.Handler {
+	routes := apigw.RequireKeys(map[string]apigw.KeyHandler{"POST /v1/portal-links": f.createLink})
+	routes["GET /portal"] = f.list
+	routes["GET /portal/{link}"] = f.enter
+	routes["GET /portal/connections/{connection}"] = f.show
+	routes["POST /portal/connections/{connection}"] = f.disconnect
+	return routes
+}
+
+func (f *Function) render(r *apigw.Request, err error, requestID string) *apigw.Response {
+	if strings.HasPrefix(r.Resource(), "/v1/") || !strings.Contains(r.Header("Accept"), "text/html") {
+		return apigw.Problem(err, requestID)
+	}
+	return f.pages.Failure(err, requestID)
+}
+
+// nobody owns nothing; it finds visits of a tenant before it is known whose they are.
+const nobody tenant.Principal = "_portal"
+
+// db opens the store for one principal.
+func (f *Function) db(ctx context.Context, s tenant.Scope) (*dynamo.DB, error) {
+	creds, err := f.vendor.ForPrincipal(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	return f.open.OpenWith(creds).DB, nil
+}
