@@ -330,3 +330,25 @@ func TestConnect_TenantsOwnLook_IsShown(t *testing.T) {
 	p.do("press Tab and Enter", chromedp.KeyEvent("\t"), chromedp.KeyEvent("\r"))
 	p.see(approve)
 }
+
+// TestConnect_Form_ByKeyboard fills in a form, is corrected, and never sees its secret again.
+func TestConnect_Form_ByKeyboard(t *testing.T) {
+	asked(t)
+	t.Parallel()
+	f := e2e.New(t)
+	s, p := newSaaS(t, f), newPerson(t)
+	s.signIn(p, "user_alice")
+	p.open(s.link("user_alice", "zendesk", nil).Text("url"))
+	p.see(".field")
+	p.says("Zendesk", "user_alice", "encrypted")
+	p.inspect("form")
+	p.eval(`document.querySelectorAll('main form input:not([type=hidden])').forEach(i => { i.removeAttribute('required'); i.value = i.type === 'password' ? 'typed-secret-9000' : '..//evil' })`, nil)
+	p.click(goOn, ".field .error")
+	p.says("Please correct what is marked")
+	p.inspect("form-corrected")
+	var html string
+	p.eval(`document.documentElement.outerHTML`, &html)
+	if strings.Contains(html, "typed-secret-9000") {
+		t.Error("the page repeats a secret")
+	}
+}
