@@ -135,6 +135,9 @@ func (f *Function) start(ctx context.Context, r *apigw.Request) (*apigw.Response
 		return nil, err
 	}
 	fl, p, err := f.owned(ctx, token)
+	if twice := p.Link.Status == oauthflow.LinkConsented && p.Connector != nil && p.Connector.Mode != catalog.ModeOAuth2; err != nil && twice { // Submit knows a second click
+		fl, err = f.flow(ctx, p.Link.Scope)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -59,10 +59,15 @@ func (f *Flow) Submit(ctx context.Context, s Submission) (Submitted, error) {
 
 func (f *Flow) submit(ctx context.Context, s Submission) (Submitted, error) {
 	p, err := f.Show(ctx, s.Token)
+	own := s.Cookie != "" && subtle.ConstantTimeCompare([]byte(s.Proof), []byte(proof(s.Cookie, p.Link))) == 1
 	if err != nil {
+		if own && p.Link.Status == LinkConsented && p.Connector != nil && p.Connector.Mode != catalog.ModeOAuth2 {
+			// A second click: the browser shows only what it gets, and what was parked stays as it is.
+			return Submitted{Departure: Departure{URL: p.Link.back()}}, nil
+		}
 		return Submitted{}, err
 	}
-	if s.Cookie == "" || subtle.ConstantTimeCompare([]byte(s.Proof), []byte(proof(s.Cookie, p.Link))) != 1 {
+	if !own {
 		f.audit(ctx, p.Link, audit.LinkRefused, audit.Record{Reason: "other_browser"})
 		return Submitted{}, fault.New(fault.Forbidden, "this form was not sent from the page that this browser was shown; open the link again").With("reason", "other_browser")
 	}
@@ -119,9 +124,6 @@ func (f *Flow) parkForm(ctx context.Context, p Page, values catalog.Values) (str
 	}
 	l.Status, l.ParkedUntil = LinkConsented, f.Now().Add(ParkTTL)
 	done, err := f.Links.UpdateLink(ctx, l)
-	if fault.Is(err, fault.Conflict) {
-		return "", fault.New(fault.Conflict, "this form was already sent").With("reason", "link_used").WithCause(err)
-	}
 	if err != nil {
 		return "", err
 	}
