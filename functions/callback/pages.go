@@ -21,6 +21,7 @@ var pageFiles embed.FS
 // pages are what people see: server-rendered, no script, no asset from anywhere.
 type pages struct {
 	connectPage, formPage, failurePage *template.Template
+	approvePage, approvedPage          *template.Template
 	style                              template.CSS
 	// policy lets a form be sent, to anywhere: browsers hold the redirect that follows, to the provider, to form-action as well. closed
 	// is for pages without a form.
@@ -32,11 +33,22 @@ func newPages() (pages, error) {
 	if err != nil {
 		return pages{}, err
 	}
+	more, err := pageFiles.ReadFile("page/approve.css")
+	if err != nil {
+		return pages{}, err
+	}
+	css = append(css, more...)
 	h := sha256.Sum256(css)
 	p := pages{style: template.CSS(css), // our own file, not input
 		policy: "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(h[:]) + "'; base-uri 'none'; frame-ancestors 'none'"}
 	p.closed = p.policy + "; form-action 'none'"
 	if p.connectPage, err = template.ParseFS(pageFiles, "page/layout.html", "page/connect.html"); err != nil {
+		return p, err
+	}
+	if p.approvePage, err = template.ParseFS(pageFiles, "page/layout.html", "page/approve.html"); err != nil {
+		return p, err
+	}
+	if p.approvedPage, err = template.ParseFS(pageFiles, "page/layout.html", "page/approved.html"); err != nil {
 		return p, err
 	}
 	if p.formPage, err = template.ParseFS(pageFiles, "page/layout.html", "page/form.html"); err != nil {
@@ -67,6 +79,18 @@ func (p pages) connect(page oauthflow.Page, tenantName string) (*apigw.Response,
 	c := page.Connector
 	return p.render(p.connectPage, p.policy, http.StatusOK, map[string]any{"Title": "Connect " + c.Name, "Tenant": tenantName, "Connector": c.Name,
 		"Principal": page.Link.Principal, "Reconnect": page.Link.Reconnect, "Groups": groups(c, page.Link.Scopes)})
+}
+
+// approve asks a person about a call; data is made by Function.request.
+func (p pages) approve(data map[string]any) (*apigw.Response, error) {
+	data["Title"] = "Approve a call"
+	return p.render(p.approvePage, p.policy+"; form-action 'self'", http.StatusOK, data)
+}
+
+// approved says what a person's answer leads to.
+func (p pages) approved(data map[string]any) (*apigw.Response, error) {
+	data["Title"] = "Your answer"
+	return p.render(p.approvedPage, p.closed, http.StatusOK, data)
 }
 
 // groups sorts scopes by what they allow; a scope that the connector does not describe is shown by its name, as a write.

@@ -146,6 +146,9 @@ func scimMemberKey(t tenant.ID, member, group string) key {
 
 func linkKey(t tenant.ID, id string) key       { return key{partition(t, "F#L#"+hashed(id)), "LINK"} }
 func linkHashKey(t tenant.ID, hash string) key { return key{partition(t, "F#H#"+part(hash)), "REF"} }
+func approvalLinkKey(t tenant.ID, hash string) key {
+	return key{partition(t, "F#P#"+part(hash)), "LINK"}
+}
 func claimKey(s tenant.Scope, keyHash string) key {
 	return key{principalPartition(s), "I#" + part(keyHash)}
 }
