@@ -62,6 +62,16 @@ func (m *Memory) GroupsOf(_ context.Context, t tenant.ID, member string) ([]scim
 	return refs, nil
 }
 
+// GroupIDsOf implements scim.GroupReader.
+func (m *Memory) GroupIDsOf(ctx context.Context, t tenant.ID, member string) ([]string, error) {
+	refs, err := m.GroupsOf(ctx, t, member)
+	out := make([]string, len(refs))
+	for i, r := range refs {
+		out[i] = r.Value
+	}
+	return out, err
+}
+
 // CreateGroup implements scim.GroupWriter.
 func (m *Memory) CreateGroup(_ context.Context, t tenant.ID, g scim.Group) error {
 	m.mu.Lock()
