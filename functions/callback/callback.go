@@ -99,6 +99,9 @@ func (f *Function) render(r *apigw.Request, err error, requestID string) *apigw.
 	if strings.HasPrefix(r.Resource(), "/v1/") || !strings.Contains(r.Header("Accept"), "text/html") {
 		return apigw.Problem(err, requestID)
 	}
+	if strings.HasPrefix(r.Resource(), "/approve/") {
+		return f.pages.notApproved(err, requestID)
+	}
 	return f.pages.failure(err, requestID)
 }
 

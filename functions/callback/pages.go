@@ -22,6 +22,7 @@ var pageFiles embed.FS
 type pages struct {
 	connectPage, formPage, failurePage *template.Template
 	approvePage, approvedPage          *template.Template
+	notApprovedPage                    *template.Template
 	style                              template.CSS
 	// policy lets a form be sent, to anywhere: browsers hold the redirect that follows, to the provider, to form-action as well. closed
 	// is for pages without a form.
@@ -49,6 +50,9 @@ func newPages() (pages, error) {
 		return p, err
 	}
 	if p.approvedPage, err = template.ParseFS(pageFiles, "page/layout.html", "page/approved.html"); err != nil {
+		return p, err
+	}
+	if p.notApprovedPage, err = template.ParseFS(pageFiles, "page/layout.html", "page/notapproved.html"); err != nil {
 		return p, err
 	}
 	if p.formPage, err = template.ParseFS(pageFiles, "page/layout.html", "page/form.html"); err != nil {
@@ -91,6 +95,28 @@ func (p pages) approve(data map[string]any) (*apigw.Response, error) {
 func (p pages) approved(data map[string]any) (*apigw.Response, error) {
 	data["Title"] = "Your answer"
 	return p.render(p.approvedPage, p.closed, http.StatusOK, data)
+}
+
+// notApproved tells a person that an answer did not count, and why.
+func (p pages) notApproved(err error, requestID string) *apigw.Response {
+	e, heading := fault.From(err), ""
+	switch reason, _ := e.Detail["reason"].(string); {
+	case reason == "other_browser":
+		heading = "This call was opened in another browser"
+	case e.Code == fault.Conflict:
+		heading = "There is nothing to decide here any more"
+	case e.Code == fault.NotFound:
+		heading = "This link no longer works"
+	case e.Code == fault.Internal:
+		heading = "Something went wrong on our side"
+	default:
+		heading = "This answer cannot be accepted"
+	}
+	res, rerr := p.render(p.notApprovedPage, e.Code.Status(), map[string]any{"Title": heading, "Heading": heading, "Message": sentence(e.Message), "Reference": requestID})
+	if rerr != nil {
+		return apigw.Problem(err, requestID)
+	}
+	return res
 }
 
 // groups sorts scopes by what they allow; a scope that the connector does not describe is shown by its name, as a write.

@@ -12,8 +12,8 @@ type Group struct {
 	// Extra is every other attribute and every extension schema, as in User.
 	Extra map[string]any
 	Meta  Meta
-	// Unsettled are ids of users whose principals have not been told of a change yet; "*" stands for all members. It is
-	// stored, never shown.
+	// Unsettled are ids of users whose principals have not been told of a change yet; "*" stands for all members,
+	// "*x" for those with an id greater than x. It is stored, never shown.
 	Unsettled []string
 }
 

@@ -3,6 +3,7 @@ package scim
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -31,10 +32,12 @@ func (s *Service) WithMemberships(m Memberships) *Service {
 }
 
 const (
-	// everyMember in Group.Unsettled stands for all present members.
+	// everyMember in Group.Unsettled stands for all present members, or those with an id greater than what follows it.
 	everyMember = "*"
 	// maxNamed is how many added members are named before everyMember stands for them.
 	maxNamed = 200
+	// toldAStep is how many users are told before that is noted.
+	toldAStep = 500
 	// toldAtOnce bounds the principals that are told at the same time.
 	toldAtOnce = 32
 	// maxPasses bounds how often the groups of a principal are told again because they changed meanwhile.
@@ -72,34 +75,73 @@ func ids(members []Reference) map[string]bool {
 	return out
 }
 
-// settle tells the principals that g's record says are not told, and takes the note out of the record.
+// settle tells the principals that g's record says are not told, and takes the note out of the record, in steps: a group too
+// large for one request is finished by its repetitions.
 func (s *Service) settle(ctx context.Context, t tenant.ID, g Group) (Group, error) {
 	if s.told == nil || len(g.Unsettled) == 0 {
 		return g, nil
 	}
-	who := g.Unsettled
-	if slices.Contains(who, everyMember) {
-		who = slices.DeleteFunc(slices.Clone(who), func(id string) bool { return id == everyMember })
-		for id := range ids(g.Members) {
-			who = append(who, id)
+	noted := true
+	for who := g.awaiting(); ; {
+		n := min(toldAStep, len(who))
+		if err := s.tell(ctx, t, who[:n]); err != nil {
+			return g, untold(err)
 		}
-		slices.Sort(who)
-		who = slices.Compact(who)
+		next := g
+		next.Unsettled = nil
+		next.Meta.Version++
+		if n < len(who) {
+			next.Unsettled = rest(g.Unsettled, who[n-1])
+		}
+		if noted {
+			err := s.groups.ReplaceGroup(ctx, t, g, next)
+			noted = !IsStale(err) && !fault.Is(err, fault.NotFound) // another writer took the note over, whole
+			switch {
+			case noted && err != nil:
+				return g, untold(err)
+			case noted:
+				g = next
+			}
+		}
+		if who = who[n:]; len(who) == 0 {
+			return g, nil
+		}
 	}
-	if err := s.tell(ctx, t, who); err != nil {
-		return g, untold(err)
+}
+
+// awaiting are the users that g.Unsettled stands for, sorted.
+func (g Group) awaiting() []string {
+	var out []string
+	for _, e := range g.Unsettled {
+		after, several := strings.CutPrefix(e, everyMember)
+		if !several {
+			out = append(out, e)
+			continue
+		}
+		for id := range ids(g.Members) {
+			if id > after {
+				out = append(out, id)
+			}
+		}
 	}
-	done := g
-	done.Unsettled = nil
-	done.Meta.Version++
-	err := s.groups.ReplaceGroup(ctx, t, g, done)
-	if IsStale(err) || fault.Is(err, fault.NotFound) { // another writer took the note over, and acts on it
-		return g, nil
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// rest is what is left of unsettled when all users up to last are told.
+func rest(unsettled []string, last string) []string {
+	var out []string
+	for _, e := range unsettled {
+		after, several := strings.CutPrefix(e, everyMember)
+		switch {
+		case several:
+			out = append(out, everyMember+max(after, last))
+		case e > last:
+			out = append(out, e)
+		}
 	}
-	if err != nil {
-		return g, untold(err)
-	}
-	return done, nil
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 func untold(err error) error {

@@ -135,7 +135,10 @@ func TestMemberships_Failure_RequestFailsAndTheRetryCompletes(t *testing.T) {
 		return func(s *scim.Service, id string) error { _, err := s.PatchGroup(ctx, acme, id, ops(op), ""); return err }
 	}
 	get := func(s *scim.Service, id string) error { _, err := s.GetGroup(ctx, acme, id); return err }
-	list := func(s *scim.Service, _ string) error { _, err := s.ListGroups(ctx, acme, scim.ListRequest{}); return err }
+	list := func(s *scim.Service, _ string) error {
+		_, err := s.ListGroups(ctx, acme, scim.ListRequest{})
+		return err
+	}
 	remove := func(s *scim.Service, id string) error {
 		if err := s.DeleteGroup(ctx, acme, id, ""); err != nil && !fault.Is(err, fault.NotFound) {
 			return err
@@ -224,5 +227,35 @@ func TestMemberships_ManyWriters_AgreeInTheEnd(t *testing.T) {
 				t.Fatalf("p%d was told %q, want %q; the directory has %v", i, got, want, refs)
 			}
 		}
+	}
+}
+
+// A group too large for one request comes to its end by repetition: what was told is noted on the way.
+func TestMemberships_LargeGroup_RetryGoesOn(t *testing.T) {
+	t.Parallel()
+	s, mem, m := staff(t, 3)
+	members := []string{"u0", "u1", "u2"}
+	for i := range 600 { // ids that sort between u1 and u2, of no user
+		members = append(members, fmt.Sprintf("u1x%03d", i))
+	}
+	m.fail = func(p tenant.Principal) error {
+		if p == "p2" {
+			return errors.New("out of time")
+		}
+		return nil
+	}
+	if _, err := s.CreateGroup(ctx, acme, body("All", members...)); !fault.Is(err, fault.Internal) {
+		t.Fatalf("half done, and the answer is %v", err)
+	}
+	page, err := mem.ListGroups(ctx, acme, "", 1)
+	if err != nil || len(page.Groups) != 1 || !strings.HasPrefix(page.Groups[0].Unsettled[0], "*u") {
+		t.Fatalf("no progress is noted: %v %v", page.Groups, err)
+	}
+	m.fail, m.calls = nil, 0
+	if _, err := s.GetGroup(ctx, acme, page.Groups[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	if m.calls != 1 || m.of("p0") != "All" || m.of("p2") != "All" {
+		t.Errorf("the second time %d were told; p0 %q, p2 %q", m.calls, m.of("p0"), m.of("p2"))
 	}
 }

@@ -1,6 +1,7 @@
 package scimtest
 
 import (
+	"bytes"
 	"context"
 	"slices"
 
@@ -63,13 +64,16 @@ func (m *Memory) GroupsOf(_ context.Context, t tenant.ID, member string) ([]scim
 }
 
 // GroupIDsOf implements scim.GroupReader.
-func (m *Memory) GroupIDsOf(ctx context.Context, t tenant.ID, member string) ([]string, error) {
-	refs, err := m.GroupsOf(ctx, t, member)
-	out := make([]string, len(refs))
-	for i, r := range refs {
-		out[i] = r.Value
+func (m *Memory) GroupIDsOf(_ context.Context, t tenant.ID, member string) ([]string, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var out []string
+	for _, id := range sorted(m.groups[t]) {
+		if bytes.Contains(m.groups[t][id], []byte(`"`+member+`"`)) {
+			out = append(out, id)
+		}
 	}
-	return out, err
+	return out, nil
 }
 
 // CreateGroup implements scim.GroupWriter.
