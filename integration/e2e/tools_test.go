@@ -112,8 +112,11 @@ func TestTools_UnderPolicy_WhatIsForbiddenIsNotOffered(t *testing.T) {
 			t.Errorf("offered: %v", x)
 		}
 	}
-	if a := tools(t, f, token, "?q=list+issues").Want(t, 200); len(a.List("tools"))+len(a.List("not_callable")) != 0 {
-		t.Errorf("found: %s", a.Body)
+	a := tools(t, f, token, "?q=list+issues").Want(t, 200)
+	for _, name := range append(names(a.List("tools")), names(a.List("not_callable"))...) {
+		if strings.HasPrefix(name, "github_list_") {
+			t.Errorf("found: %s", name)
+		}
 	}
 	f.Back(t, "PUT", "/v1/switches", object{"agents": []string{"e2e"}}).Want(t, 200)
 	if got := tools(t, f, token, "").Want(t, 200).List("tools"); len(got) != 0 {
