@@ -112,7 +112,7 @@ func (p pages) notApproved(err error, requestID string) *apigw.Response {
 	default:
 		heading = "This answer cannot be accepted"
 	}
-	res, rerr := p.render(p.notApprovedPage, e.Code.Status(), map[string]any{"Title": heading, "Heading": heading, "Message": sentence(e.Message), "Reference": requestID})
+	res, rerr := p.render(p.notApprovedPage, p.closed, e.Code.Status(), map[string]any{"Title": heading, "Heading": heading, "Message": sentence(e.Message), "Reference": requestID})
 	if rerr != nil {
 		return apigw.Problem(err, requestID)
 	}
