@@ -2,6 +2,7 @@ package callback
 
 import (
 	"context"
+	"maps"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
@@ -77,8 +78,16 @@ func (f *Function) routes() map[string]apigw.Handler {
 		"GET /v1/connect-links/{link}":                              f.getLink,
 		"POST /v1/connect-links/{link}/confirm":                     f.confirm,
 	})
+	maps.Copy(routes, apigw.RequireKeys(map[string]apigw.KeyHandler{
+		"GET /v1/tenants/{tenant}/principals/{principal}/approvals":                      f.listApprovals,
+		"GET /v1/tenants/{tenant}/principals/{principal}/approvals/{approval}":           f.getApproval,
+		"POST /v1/tenants/{tenant}/principals/{principal}/approvals/{approval}/decision": f.decideApproval,
+		"POST /v1/tenants/{tenant}/principals/{principal}/approvals/{approval}/link":     f.createApprovalLink,
+	}))
 	routes["GET /connect/{link}"] = f.show
 	routes["POST /connect/{link}"] = f.start
+	routes["GET /approve/{token}"] = f.showApproval
+	routes["POST /approve/{token}"] = f.answerApproval
 	routes["GET /oauth/callback"] = f.arrive
 	routes["GET /oauth/callback/{context}"] = f.arrive
 	return routes
@@ -88,6 +97,9 @@ func (f *Function) routes() map[string]apigw.Handler {
 func (f *Function) render(r *apigw.Request, err error, requestID string) *apigw.Response {
 	if strings.HasPrefix(r.Resource(), "/v1/") || !wantsPage(r) {
 		return apigw.Problem(err, requestID)
+	}
+	if strings.HasPrefix(r.Resource(), "/approve/") {
+		return f.pages.notApproved(err, requestID)
 	}
 	return f.pages.Failure(err, requestID)
 }

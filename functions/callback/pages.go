@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"behalf.dev/behalf/shared/apigw"
+	"behalf.dev/behalf/shared/fault"
 	"behalf.dev/behalf/shared/oauthflow"
 	"behalf.dev/behalf/shared/webpage"
 	"behalf.dev/behalf/shared/workspace"
@@ -18,7 +19,8 @@ var pageFiles embed.FS
 // pages are what people see.
 type pages struct {
 	*webpage.Site
-	connectPage, formPage, donePage *template.Template
+	connectPage, formPage, donePage            *template.Template
+	approvePage, approvedPage, notApprovedPage *template.Template
 }
 
 func newPages() (p pages, err error) {
@@ -31,8 +33,15 @@ func newPages() (p pages, err error) {
 	if p.formPage, err = p.Template(pageFiles, "page/form.html"); err != nil {
 		return p, err
 	}
-	p.donePage, err = p.Template(pageFiles, "page/done.html")
-	return p, err
+	if p.donePage, err = p.Template(pageFiles, "page/done.html"); err != nil {
+		return p, err
+	}
+	for name, to := range map[string]**template.Template{"approve": &p.approvePage, "approved": &p.approvedPage, "notapproved": &p.notApprovedPage} {
+		if *to, err = p.Template(pageFiles, "page/"+name+".html"); err != nil {
+			return p, err
+		}
+	}
+	return p, nil
 }
 
 // connect asks for the consent that the provider then asks for again. login is the account's, if it is known already.
@@ -66,4 +75,51 @@ func brand(ctx context.Context, w workspace.Workspace, l oauthflow.Link) (webpag
 		b.Logo, err = w.DB.Logo(ctx, l.Tenant)
 	}
 	return b, err
+}
+
+// approve asks a person about a call; data is made by Function.request.
+func (p pages) approve(data map[string]any) (*apigw.Response, error) {
+	return p.Render(p.approvePage, http.StatusOK, webpage.Page{Title: "Approve a call", Forms: webpage.OwnForms, Body: data})
+}
+
+// approved says what a person's answer leads to.
+func (p pages) approved(data map[string]any) (*apigw.Response, error) {
+	return p.Render(p.approvedPage, http.StatusOK, webpage.Page{Title: "Your answer", Body: data})
+}
+
+// notApproved tells a person that an answer did not count, and why.
+func (p pages) notApproved(err error, requestID string) *apigw.Response {
+	e, heading := fault.From(err), ""
+	switch reason, _ := e.Detail["reason"].(string); {
+	case reason == "other_browser":
+		heading = "This call was opened in another browser"
+	case e.Code == fault.Conflict:
+		heading = "There is nothing to decide here any more"
+	case e.Code == fault.NotFound:
+		heading = "This link no longer works"
+	case e.Code == fault.Internal:
+		heading = "Something went wrong on our side"
+	default:
+		heading = "This answer cannot be accepted"
+	}
+	res, rerr := p.Render(p.notApprovedPage, e.Code.Status(), webpage.Page{Title: heading, Body: map[string]any{"Heading": heading, "Message": sentence(e.Message), "Reference": requestID}})
+	if rerr != nil {
+		return apigw.Problem(err, requestID)
+	}
+	return res
+}
+
+// sentence gives a message a capital and a full stop.
+func sentence(s string) string {
+	if s == "" {
+		return ""
+	}
+	first := []byte(s)
+	if first[0] >= 'a' && first[0] <= 'z' {
+		first[0] -= 'a' - 'A'
+	}
+	if last := first[len(first)-1]; last != '.' && last != '?' {
+		first = append(first, '.')
+	}
+	return string(first)
 }

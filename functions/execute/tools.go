@@ -64,7 +64,7 @@ func answerList(r *apigw.Request, list toolcall.Listing, format string, searched
 	defs, rest := []any{}, []notCallable{}
 	for _, l := range list.Tools {
 		if l.Lacks == nil {
-			defs = append(defs, l.Tool.Definition(format))
+			defs = append(defs, l.Tool.DefinitionWith(format, l.Meta()))
 			continue
 		}
 		t := l.Tool

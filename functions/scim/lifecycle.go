@@ -55,3 +55,11 @@ func (m mappings) PrincipalMapping(ctx context.Context, t tenant.ID) (scim.Mappi
 	cfg, err := m.db.Tenant(ctx, t)
 	return scim.Mapping(cfg.PrincipalMapping), err
 }
+
+// memberships notes groups where executions read them.
+type memberships struct{ db *dynamo.DB }
+
+// SetGroups implements scim.Memberships.
+func (m memberships) SetGroups(ctx context.Context, t tenant.ID, p tenant.Principal, groups []string) error {
+	return m.db.SetGroups(ctx, tenant.Scope{Tenant: t, Principal: p}, groups)
+}

@@ -78,7 +78,7 @@ func (f *Function) serve(ctx context.Context, r *apigw.Request) (*apigw.Response
 		return nil, fault.New(fault.NotFound, "the tenant was deleted")
 	}
 	off := workspace.Offboarder{DB: db, Queue: f.queue, Now: f.deps.Now, NewID: f.deps.IDs.New}
-	svc := scim.New(db, lifecycle{db, off}, f.deps.Now, func() string { return f.deps.IDs.New("usr") }).WithMappings(mappings{db}).WithGroups(db).WithLocation(f.base)
+	svc := scim.New(db, lifecycle{db, off}, f.deps.Now, func() string { return f.deps.IDs.New("usr") }).WithMappings(mappings{db}).WithGroups(db).WithMemberships(memberships{db}).WithLocation(f.base)
 	path, err := r.Path("proxy")
 	if err != nil {
 		return nil, err

@@ -71,6 +71,7 @@ func connectStatements(n naming, key string) []statement {
 		rows("ReadClients", vault, lookItems, ofTenant+"S", deployment+"X", deployment+"K"),
 		rows("ReadTenant", directory, []string{"dynamodb:GetItem"}, ofTenant+"D"),
 		rows("Links", flow, allItems, ofTenant+"F#*"),
+		rows("Approvals", flow, []string{"dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem"}, ofPrincipal),
 		rows("AppendAudit", audit, []string{"dynamodb:PutItem"}, ofTenant+"A#*"),
 		never(),
 	}, sealStatements(n, key)...)

@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 
 	"behalf.dev/behalf/integration/e2e"
@@ -96,5 +97,29 @@ func TestTools_IfNoneMatch_AnswersOnceUntilSomethingChanges(t *testing.T) {
 	f.Back(t, "POST", "/v1/tenants/acme/connections/"+id+"/pause", nil).Want(t, 200)
 	if a := ask(tag).Want(t, 200); len(a.List("tools")) != 0 {
 		t.Errorf("%s", a.Body)
+	}
+}
+
+func TestTools_UnderPolicy_WhatIsForbiddenIsNotOffered(t *testing.T) {
+	t.Parallel()
+	f, token := alice(t, "github", nil)
+	f.Back(t, "PUT", "/v1/tenants/acme/policy", object{"rules": []object{{"id": "no-lists", "effect": "deny", "when": object{"tools": []string{"github_list_*"}}},
+		{"id": "four-eyes", "effect": "require_approval", "when": object{"effects": []string{"write"}}}}}).Want(t, 200)
+	for _, x := range tools(t, f, token, "").Want(t, 200).List("tools") {
+		name, _ := x["name"].(string)
+		meta, _ := x["_meta"].(object)
+		if strings.HasPrefix(name, "github_list_") || name == "github_create_issue" && meta["behalf.dev/approval_rule"] != "four-eyes" || name == "github_get_authenticated_user" && meta != nil {
+			t.Errorf("offered: %v", x)
+		}
+	}
+	a := tools(t, f, token, "?q=list+issues").Want(t, 200)
+	for _, name := range append(names(a.List("tools")), names(a.List("not_callable"))...) {
+		if strings.HasPrefix(name, "github_list_") {
+			t.Errorf("found: %s", name)
+		}
+	}
+	f.Back(t, "PUT", "/v1/switches", object{"agents": []string{"e2e"}}).Want(t, 200)
+	if got := tools(t, f, token, "").Want(t, 200).List("tools"); len(got) != 0 {
+		t.Errorf("an agent that was switched off is offered %v", names(got))
 	}
 }

@@ -42,6 +42,7 @@ var meant = []grant{
 	{"tenant-connect", "vault", "GetItem Query", "T#acme#S T#_deployment#X T#_deployment#K"},
 	{"tenant-connect", "directory", "GetItem", "T#acme#D"},
 	{"tenant-connect", "flow", all, "T#acme#F#*"},
+	{"tenant-connect", "flow", "GetItem Query PutItem", "T#acme#U#alice"},
 	{"tenant-connect", "audit", "PutItem", "T#acme#A#*"},
 
 	{"tenant-keys", "vault", "GetItem Query PutItem DeleteItem", "T#acme#K"},

@@ -16,7 +16,7 @@ import (
 
 // Permissions of API keys. A route names the one it needs.
 func Permissions() []string {
-	return []string{"audit:read", "clients:read", "clients:write", "connections:read", "connections:write", "connectors:read",
+	return []string{"approvals:read", "approvals:write", "audit:read", "clients:read", "clients:write", "connections:read", "connections:write", "connectors:read",
 		"keys:read", "keys:write", "policy:read", "policy:write", "sessions:write", "tenants:read", "tenants:write"}
 }
 

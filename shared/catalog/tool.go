@@ -78,12 +78,15 @@ func Formats() []string { return []string{FormatMCP, FormatOpenAI, FormatAnthrop
 // mcp: Tool of the Model Context Protocol. openai: a function tool of Chat Completions. anthropic: a tool of the Messages
 // API. gemini: a FunctionDeclaration with parametersJsonSchema in the keywords that Google documents for it; what they
 // cannot say is said in descriptions, and checked at the call anyway.
-func (t *Tool) Definition(format string) any {
+func (t *Tool) Definition(format string) any { return t.DefinitionWith(format, nil) }
+
+// DefinitionWith is Definition with metadata, where the format has a place for it: FormatMCP has.
+func (t *Tool) DefinitionWith(format string, meta map[string]any) any {
 	switch format {
 	case FormatMCP:
 		return mcpTool{t.Name, t.Title, t.Description, t.InputSchema, mcpAnnotations{
 			Title: t.Title, ReadOnlyHint: t.Effect == EffectRead, DestructiveHint: t.Effect == EffectDestructive,
-			IdempotentHint: t.Idempotent, OpenWorldHint: true}}
+			IdempotentHint: t.Idempotent, OpenWorldHint: true}, meta}
 	case FormatOpenAI:
 		return openAITool{"function", openAIFunction{t.Name, t.Description, t.InputSchema}}
 	case FormatAnthropic:
@@ -100,6 +103,7 @@ type mcpTool struct {
 	Description string          `json:"description"`
 	InputSchema json.RawMessage `json:"inputSchema"`
 	Annotations mcpAnnotations  `json:"annotations"`
+	Meta        map[string]any  `json:"_meta,omitempty"`
 }
 
 type mcpAnnotations struct {

@@ -104,6 +104,12 @@ func methods() []method {
 		{"POST /v1/tenants/{tenant}/policy/decide", "", nil, func(x ctx, c cl) (any, error) {
 			return c.DecidePolicy(x, "acme", client.PolicyQuestion{Principal: "user_alice", Groups: []string{"Finance"}, Agent: "a", Tool: "github_list_issues", Connection: conn, Input: map[string]any{"owner": "acme"}, Policy: &rules})
 		}},
+		{"GET /v1/tenants/{tenant}/principals/{principal}/approvals", "", nil, func(x ctx, c cl) (any, error) { return c.Approvals(x, "acme", "user_alice", "pending", page) }},
+		{"GET /v1/tenants/{tenant}/principals/{principal}/approvals/{approval}", "", nil, func(x ctx, c cl) (any, error) { return c.Approval(x, "acme", "user_alice", "apr_1") }},
+		{"POST /v1/tenants/{tenant}/principals/{principal}/approvals/{approval}/decision", "", nil, func(x ctx, c cl) (any, error) {
+			return c.DecideApproval(x, "acme", "user_alice", "apr_1", client.ApprovalDecision{Decision: "approve", Approver: "carol", Note: "seen", RequestedAt: when})
+		}},
+		{"POST /v1/tenants/{tenant}/principals/{principal}/approvals/{approval}/link", "", nil, func(x ctx, c cl) (any, error) { return c.CreateApprovalLink(x, "acme", "user_alice", "apr_1", "carol") }},
 		{"GET /v1/tenants/{tenant}/switches", "", nil, func(x ctx, c cl) (any, error) { return c.Switches(x, "acme") }},
 		{"PUT /v1/tenants/{tenant}/switches", "", nil, func(x ctx, c cl) (any, error) { return c.PutSwitches(x, "acme", off) }},
 		{"GET /v1/switches", "", nil, func(x ctx, c cl) (any, error) { return c.DeploymentSwitches(x) }},

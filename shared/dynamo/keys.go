@@ -151,6 +151,9 @@ func visitKey(t tenant.ID, hash string) key    { return key{partition(t, "F#P#"+
 func activityKey(s tenant.Scope) key {
 	return key{partition(s.Tenant, "R#"+part(s.Principal.Tag())), "LATELY"}
 }
+func approvalLinkKey(t tenant.ID, hash string) key {
+	return key{partition(t, "F#P#"+part(hash)), "LINK"}
+}
 func claimKey(s tenant.Scope, keyHash string) key {
 	return key{principalPartition(s), "I#" + part(keyHash)}
 }

@@ -80,6 +80,19 @@ func (db *DB) GroupsOf(ctx context.Context, t tenant.ID, member string) ([]scim.
 	return out, nil
 }
 
+// GroupIDsOf implements scim.GroupReader.
+func (db *DB) GroupIDsOf(ctx context.Context, t tenant.ID, member string) ([]string, error) {
+	rows, _, err := db.query(ctx, db.names.Directory, page{pk: scimPartition(t), prefix: scimMemberPrefix(member), strong: true})
+	if err != nil {
+		return nil, err
+	}
+	out := make([]string, len(rows))
+	for n, r := range rows {
+		out[n] = text(r, attrRef)
+	}
+	return out, nil
+}
+
 func isMember(g scim.Group, member string) bool {
 	return slices.ContainsFunc(g.Members, func(r scim.Reference) bool { return r.Value == member })
 }

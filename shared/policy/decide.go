@@ -54,6 +54,30 @@ func Compile(d Document) (*Policy, error) {
 
 // Decide applies rules, Cedar and budgets to c, in the package's order.
 func (p *Policy) Decide(c Call) Decision {
+	d := p.Offer(c)
+	if d.Denied != nil {
+		return d
+	}
+	if p.cedar != nil {
+		approval, reason, err := p.cedar.decide(c)
+		if err != nil {
+			return Decision{Denied: err}
+		}
+		if d.Approval == "" {
+			d.Approval, d.Reason = approval, reason
+		}
+	}
+	for _, b := range p.doc.Budgets {
+		if b.When.matches(c) {
+			d.Budgets = append(d.Budgets, b)
+		}
+	}
+	return d
+}
+
+// Offer applies the rules alone, which know no arguments: what it denies is denied whatever the arguments are. Cedar may deny
+// more, and budgets may be used up; no policy in Cedar can be told to be free of arguments, so it is left to the call.
+func (p *Policy) Offer(c Call) Decision {
 	var d Decision
 	allowed := p.doc.Default != "deny"
 	for _, r := range p.doc.Rules {
@@ -73,20 +97,6 @@ func (p *Policy) Decide(c Call) Decision {
 	}
 	if !allowed {
 		return Decision{Denied: denied("default", "no rule allows it")}
-	}
-	if p.cedar != nil {
-		approval, reason, err := p.cedar.decide(c)
-		if err != nil {
-			return Decision{Denied: err}
-		}
-		if d.Approval == "" {
-			d.Approval, d.Reason = approval, reason
-		}
-	}
-	for _, b := range p.doc.Budgets {
-		if b.When.matches(c) {
-			d.Budgets = append(d.Budgets, b)
-		}
 	}
 	return d
 }

@@ -90,6 +90,9 @@ func (s *Service) write(ctx context.Context, tr *transition) (User, error) {
 	} else if err := s.store.ReplaceUser(ctx, tr.t, tr.old, tr.next); err != nil {
 		return User{}, err
 	}
+	if err := s.assign(ctx, tr); err != nil {
+		return User{}, err
+	}
 	if tr.next.Restoring {
 		return s.restore(ctx, tr)
 	}

@@ -12,6 +12,9 @@ type Group struct {
 	// Extra is every other attribute and every extension schema, as in User.
 	Extra map[string]any
 	Meta  Meta
+	// Unsettled are ids of users whose principals have not been told of a change yet; "*" stands for all members,
+	// "*x" for those with an id greater than x. It is stored, never shown.
+	Unsettled []string
 }
 
 // MarshalJSON gives the wire form.
@@ -76,7 +79,7 @@ func groupFrom(d map[string]any) (Group, error) {
 // Record is the lossless stored form of g, without Meta.Location.
 func (g Group) Record() ([]byte, error) {
 	return json.Marshal(record{ID: g.ID, Version: g.Meta.Version, Created: g.Meta.Created.UTC(),
-		Modified: g.Meta.LastModified.UTC(), Attributes: g.attributes()})
+		Modified: g.Meta.LastModified.UTC(), Unsettled: g.Unsettled, Attributes: g.attributes()})
 }
 
 // ParseGroupRecord reads what Group.Record wrote.
@@ -89,7 +92,7 @@ func ParseGroupRecord(b []byte) (Group, error) {
 	if err != nil {
 		return Group{}, fmt.Errorf("scim: read a group record: %w", err)
 	}
-	g.ID = r.ID
+	g.ID, g.Unsettled = r.ID, r.Unsettled
 	g.Meta = Meta{Created: r.Created, LastModified: r.Modified, Version: r.Version}
 	return g, nil
 }

@@ -21,6 +21,9 @@ type GroupReader interface {
 	ListGroups(ctx context.Context, t tenant.ID, cursor string, limit int) (GroupPage, error)
 	// GroupsOf gives the groups that have member among their members, in ascending order of id.
 	GroupsOf(ctx context.Context, t tenant.ID, member string) ([]Reference, error)
+	// GroupIDsOf gives the ids of all groups that have member among their members, and perhaps of some that have not. It
+	// reads no group.
+	GroupIDsOf(ctx context.Context, t tenant.ID, member string) ([]string, error)
 }
 
 // GroupWriter changes groups. Only a non-empty ExternalID is unique: Entra allows equal display names.
@@ -67,7 +70,13 @@ func (s *Service) CreateGroup(ctx context.Context, t tenant.ID, body []byte) (Gr
 	now := s.now().UTC()
 	g.ID = s.ids()
 	g.Meta = Meta{Created: now, LastModified: now, Version: 1}
+	if s.told != nil {
+		g.Unsettled = unsettled(Group{}, g)
+	}
 	if err := s.groups.CreateGroup(ctx, t, g); err != nil {
+		return Group{}, err
+	}
+	if g, err = s.settle(ctx, t, g); err != nil {
 		return Group{}, err
 	}
 	return s.locatedGroup(g), nil
@@ -90,6 +99,9 @@ func (s *Service) GetGroup(ctx context.Context, t tenant.ID, id string) (Group, 
 		return Group{}, err
 	}
 	g, err := s.groups.GetGroup(ctx, t, id)
+	if err == nil { // of a request that failed half-way
+		g, err = s.settle(ctx, t, g)
+	}
 	if err != nil {
 		return Group{}, err
 	}
@@ -122,6 +134,9 @@ func (s *Service) ListGroups(ctx context.Context, t tenant.ID, req ListRequest) 
 			return ListResponse{}, err
 		}
 		for _, g := range page.Groups {
+			if g, err = s.settle(ctx, t, g); err != nil {
+				return ListResponse{}, err
+			}
 			if err := l.add(s.locatedGroup(g).document()); err != nil {
 				return ListResponse{}, err
 			}
@@ -173,12 +188,17 @@ func (s *Service) changeGroup(ctx context.Context, t tenant.ID, id, ifMatch stri
 			return Group{}, err
 		}
 		if reflect.DeepEqual(old.attributes(), next.attributes()) {
-			return s.locatedGroup(old), nil
+			old, err = s.settle(ctx, t, old)
+			return s.locatedGroup(old), err
 		}
 		next.ID = old.ID
 		next.Meta = Meta{Created: old.Meta.Created, LastModified: s.now().UTC(), Version: old.Meta.Version + 1}
+		if s.told != nil {
+			next.Unsettled = unsettled(old, next)
+		}
 		if err = s.groups.ReplaceGroup(ctx, t, old, next); err == nil {
-			return s.locatedGroup(next), nil
+			next, err = s.settle(ctx, t, next)
+			return s.locatedGroup(next), err
 		}
 		if !IsStale(err) {
 			return Group{}, err
@@ -199,6 +219,14 @@ func (s *Service) DeleteGroup(ctx context.Context, t tenant.ID, id, ifMatch stri
 		}
 		if !matches(ifMatch, old.Meta) {
 			return Stale()
+		}
+		if s.told != nil && (len(old.Members) > 0 || len(old.Unsettled) > 0) {
+			// Emptied first: a deleted group could not say any more whose principals have to be told.
+			empty := func(g Group) (Group, error) { g.Members = nil; return g, nil }
+			if old, err = s.changeGroup(ctx, t, id, ifMatch, empty); err != nil {
+				return err
+			}
+			ifMatch = "" // it was met; emptying made a new version
 		}
 		if err = s.groups.DeleteGroup(ctx, t, old); err == nil || !IsStale(err) {
 			return err

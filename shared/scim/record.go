@@ -15,6 +15,7 @@ type record struct {
 	Created    time.Time      `json:"created"`
 	Modified   time.Time      `json:"modified"`
 	Restoring  bool           `json:"restoring,omitempty"`
+	Unsettled  []string       `json:"unsettled,omitempty"`
 	Attributes map[string]any `json:"attributes"`
 }
 

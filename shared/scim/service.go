@@ -23,6 +23,7 @@ type Service struct {
 	store     Store
 	groups    GroupStore
 	life      Lifecycle
+	told      Memberships
 	mappings  Mappings
 	now       func() time.Time
 	ids       func() string
@@ -216,6 +217,9 @@ func (s *Service) Delete(ctx context.Context, t tenant.ID, id, ifMatch string) e
 			err = s.suspendAll(ctx, t, ps, ReasonDeleted)
 		}
 		if err == nil {
+			if err := s.disown(ctx, t, ps); err != nil {
+				return fault.New(fault.Internal, "the user was deleted, but not taken out of all groups").WithCause(err)
+			}
 			return s.forget(ctx, t, id)
 		}
 		if !IsStale(err) {

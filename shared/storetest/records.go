@@ -50,6 +50,7 @@ func Records(t *testing.T, open func(t *testing.T) Store) {
 		"Rules_SwitchesAndRevisions_InForceAtOnce":        rulesCycle,
 		"Budgets_EachCountsForItsOwn_NeverBeyondTheLimit": budgets,
 		"Approvals_StoredReadListed_OfTheirPrincipalOnly": approvals,
+		"ApprovalLink_StoredUpdated_OfItsTenantOnly":      approvalLinks,
 		"Execution_AcrossAnHour_IntentThenOutcome":        execution,
 		"Segments_Appended_InOrder":                       segments,
 		"Append_BatchDeliveredAgain_IsNotSealedAgain":     appendAgain,

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"behalf.dev/behalf/shared/approval"
 	"behalf.dev/behalf/shared/audit"
 	"behalf.dev/behalf/shared/authn"
 	"behalf.dev/behalf/shared/connection"
@@ -53,6 +54,7 @@ type Store interface {
 	Portal
 	toolcall.Rulebook
 	toolcall.Approvals
+	approval.Links
 	Rules
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"behalf.dev/behalf/shared/authn"
+	"behalf.dev/behalf/shared/catalog"
 	"behalf.dev/behalf/shared/fault"
 	"behalf.dev/behalf/shared/policy"
 	"behalf.dev/behalf/shared/tenant"
@@ -127,4 +128,26 @@ func (e *Executor) count(ctx context.Context, r *run) error {
 		}
 	}
 	return nil
+}
+
+// offers tells which tools switches and rules leave to the session, and which rule wants an approval of each call.
+func (e *Executor) offers(ctx context.Context, s authn.Session, g Gates) (func(*catalog.Tool) (approval string, ok bool), error) {
+	var p *policy.Policy
+	if g.Policy > 0 {
+		var err error
+		if p, err = e.Policies.get(ctx, e.Rules, s.Tenant, g.Policy); err != nil {
+			return nil, err
+		}
+	}
+	return func(t *catalog.Tool) (string, bool) {
+		connector := t.Connector().ID
+		if g.switchedOff(s, connector, t.Name) != nil {
+			return "", false
+		}
+		if p == nil {
+			return "", true
+		}
+		d := p.Offer(policy.Call{Principal: string(s.Principal), Agent: s.Agent, Run: s.Run, Session: s.ID, Groups: g.Groups, Connector: connector, Tool: t.Name, Effect: string(t.Effect)})
+		return d.Approval, d.Denied == nil
+	}, nil
 }

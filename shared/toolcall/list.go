@@ -30,10 +30,20 @@ type Listed struct {
 	Tool *catalog.Tool
 	// Lacks is why a call would be refused now, with the way to a connection that would do; nil when it would not.
 	Lacks *fault.Error
+	// Approval is the rule by which a person must approve each call first; empty for none. Cedar may want one besides.
+	Approval string
 	// Accounts are the active connections that a call can use; with more than one it must name one.
 	Accounts []Account
 
 	position string
+}
+
+// Meta marks l for formats that have a place for marks; nil when there is nothing to say.
+func (l Listed) Meta() map[string]any {
+	if l.Approval == "" {
+		return nil
+	}
+	return map[string]any{"behalf.dev/approval_rule": l.Approval}
 }
 
 // Account is a connection as whoever chooses among several knows it.
@@ -50,13 +60,18 @@ type Listing struct {
 
 // List returns the tools that the session may call now: those within its limits and the view, of connectors with an
 // active connection whose scopes suffice. With a query it searches among those of all connectors that the session may
-// use, best matches first; what cannot be called now says what it lacks.
+// use, best matches first; what cannot be called now says what it lacks. What switches or the rules of the policy forbid
+// whatever the arguments are is in neither.
 func (e *Executor) List(ctx context.Context, s authn.Session, w Want) (Listing, error) {
 	snap, err := e.State.Connected(ctx, s.Scope)
 	if err != nil {
 		return Listing{}, err
 	}
 	if err := snap.Admit(s); err != nil {
+		return Listing{}, err
+	}
+	offered, err := e.offers(ctx, s, snap.Gates)
+	if err != nil {
 		return Listing{}, err
 	}
 	words := strings.Fields(strings.ToLower(w.Query))
@@ -75,7 +90,11 @@ func (e *Executor) List(ctx context.Context, s authn.Session, w Want) (Listing, 
 			if !ok || !s.Allows(spec.ID, t.Name) || !w.View.Allows(t) {
 				continue
 			}
-			l := Listed{Tool: t, Lacks: e.lacks(s, t, held), Accounts: accounts(held), position: fmt.Sprintf("%04d %s", maxScore-score, t.Name)}
+			approval, ok := offered(t)
+			if !ok {
+				continue
+			}
+			l := Listed{Tool: t, Approval: approval, Lacks: e.lacks(s, t, held), Accounts: accounts(held), position: fmt.Sprintf("%04d %s", maxScore-score, t.Name)}
 			if l.Lacks == nil || len(words) > 0 {
 				all = append(all, l)
 			}

@@ -1,11 +1,13 @@
 package toolcall_test
 
 import (
+	"slices"
 	"testing"
 
 	"behalf.dev/behalf/shared/authn"
 	"behalf.dev/behalf/shared/catalog"
 	"behalf.dev/behalf/shared/fault"
+	"behalf.dev/behalf/shared/policy"
 	"behalf.dev/behalf/shared/toolcall"
 )
 
@@ -76,6 +78,47 @@ func TestView_Check_RefusesWhatItCannotMean(t *testing.T) {
 	for name, ok := range map[string]bool{"support": true, "a": true, "1-b": true, "": false, "-a": false, "A": false, "a/b": false, "a#b": false} {
 		if _, err := toolcall.ParseViewName("view", name); (err == nil) != ok {
 			t.Errorf("%q: %v", name, err)
+		}
+	}
+}
+
+func TestList_PolicyAndSwitches_LeaveOutWhatTheyForbid(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	const create, read = "github_create_issue", "github_list_issues"
+	when := func(tools ...string) policy.When { return policy.When{Tools: tools} }
+	for name, c := range map[string]struct {
+		off          policy.Switches
+		rules        policy.Document
+		shows, hides string
+		approval     string
+	}{
+		"nothing":           {shows: create},
+		"deny":              {rules: policy.Document{Rules: []policy.Rule{{ID: "d", Effect: policy.EffectDeny, When: when(create)}}}, shows: read, hides: create},
+		"deny by default":   {rules: policy.Document{Default: "deny", Rules: []policy.Rule{{ID: "a", Effect: policy.EffectAllow, When: when(read)}}}, shows: read, hides: create},
+		"approval":          {rules: policy.Document{Rules: []policy.Rule{{ID: "ask", Effect: policy.EffectApprove, When: when(create)}}}, shows: create, approval: "ask"},
+		"Cedar knows more":  {rules: policy.Document{Cedar: `forbid(principal, action, resource);`}, shows: create},
+		"tool off":          {off: policy.Switches{Tools: []string{create}}, shows: read, hides: create},
+		"connector off":     {off: policy.Switches{Connectors: []string{"github"}}, hides: read},
+		"everything off":    {off: policy.Switches{Tenant: true}, hides: read},
+		"group of somebody": {rules: policy.Document{Rules: []policy.Rule{{ID: "d", Effect: policy.EffectDeny, When: policy.When{Groups: []string{"Interns"}}}}}, shows: create},
+	} {
+		if err := w.store.PutSwitches(t.Context(), "acme", c.off); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.store.PutPolicy(t.Context(), "acme", c.rules); err != nil {
+			t.Fatal(err)
+		}
+		for _, query := range []string{"", "issue"} {
+			got, l := w.list(toolcall.Want{Query: query})
+			if c.shows != "" && !slices.Contains(got, c.shows) || c.hides != "" && slices.Contains(got, c.hides) {
+				t.Errorf("%s, query %q: %v", name, query, got)
+			}
+			for _, x := range l.Tools {
+				if want := c.approval; x.Tool.Name == create && (x.Approval != want || (x.Meta() != nil) != (want != "")) {
+					t.Errorf("%s: marked %q, want %q", name, x.Approval, want)
+				}
+			}
 		}
 	}
 }

@@ -108,7 +108,7 @@ func define(l toolcall.Listed) (*sdk.Tool, error) {
 		return nil, err
 	}
 	destructive, open := t.Effect == catalog.EffectDestructive, true
-	return &sdk.Tool{Name: t.Name, Title: t.Title, Description: t.Description, InputSchema: schema, Annotations: &sdk.ToolAnnotations{
+	return &sdk.Tool{Meta: l.Meta(), Name: t.Name, Title: t.Title, Description: t.Description, InputSchema: schema, Annotations: &sdk.ToolAnnotations{
 		Title: t.Title, ReadOnlyHint: t.Effect == catalog.EffectRead, DestructiveHint: &destructive, IdempotentHint: t.Idempotent, OpenWorldHint: &open}}, nil
 }
 

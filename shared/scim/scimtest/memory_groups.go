@@ -1,6 +1,7 @@
 package scimtest
 
 import (
+	"bytes"
 	"context"
 	"slices"
 
@@ -60,6 +61,19 @@ func (m *Memory) GroupsOf(_ context.Context, t tenant.ID, member string) ([]scim
 		}
 	}
 	return refs, nil
+}
+
+// GroupIDsOf implements scim.GroupReader.
+func (m *Memory) GroupIDsOf(_ context.Context, t tenant.ID, member string) ([]string, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var out []string
+	for _, id := range sorted(m.groups[t]) {
+		if bytes.Contains(m.groups[t][id], []byte(`"`+member+`"`)) {
+			out = append(out, id)
+		}
+	}
+	return out, nil
 }
 
 // CreateGroup implements scim.GroupWriter.
