@@ -99,11 +99,14 @@ func TestVerify_EachTamper_IsRefused(t *testing.T) {
 		now    time.Time
 		want   error
 	}{
-		"body":               {func(http.Header) []byte { return append([]byte(" "), body...) }, at, webhook.ErrSignature},
-		"id":                 {func(h http.Header) []byte { h.Set(webhook.HeaderID, "evt_2"); return body }, at, webhook.ErrSignature},
-		"timestamp":          {func(h http.Header) []byte { h.Set(webhook.HeaderTimestamp, "1795348801"); return body }, at, webhook.ErrSignature},
-		"signature":          {func(h http.Header) []byte { h.Set(webhook.HeaderSignature, "v1,AAAA"); return body }, at, webhook.ErrSignature},
-		"other version":      {func(h http.Header) []byte { h.Set(webhook.HeaderSignature, "v2"+h.Get(webhook.HeaderSignature)[2:]); return body }, at, webhook.ErrSignature},
+		"body":      {func(http.Header) []byte { return append([]byte(" "), body...) }, at, webhook.ErrSignature},
+		"id":        {func(h http.Header) []byte { h.Set(webhook.HeaderID, "evt_2"); return body }, at, webhook.ErrSignature},
+		"timestamp": {func(h http.Header) []byte { h.Set(webhook.HeaderTimestamp, "1795348801"); return body }, at, webhook.ErrSignature},
+		"signature": {func(h http.Header) []byte { h.Set(webhook.HeaderSignature, "v1,AAAA"); return body }, at, webhook.ErrSignature},
+		"other version": {func(h http.Header) []byte {
+			h.Set(webhook.HeaderSignature, "v2"+h.Get(webhook.HeaderSignature)[2:])
+			return body
+		}, at, webhook.ErrSignature},
 		"no id":              {func(h http.Header) []byte { h.Del(webhook.HeaderID); return body }, at, webhook.ErrHeaders},
 		"no timestamp":       {func(h http.Header) []byte { h.Del(webhook.HeaderTimestamp); return body }, at, webhook.ErrHeaders},
 		"no signature":       {func(h http.Header) []byte { h.Del(webhook.HeaderSignature); return body }, at, webhook.ErrHeaders},
@@ -112,7 +115,10 @@ func TestVerify_EachTamper_IsRefused(t *testing.T) {
 		"replayed later":     {func(http.Header) []byte { return body }, at.Add(webhook.Tolerance + time.Second), webhook.ErrTimestamp},
 		"from the future":    {func(http.Header) []byte { return body }, at.Add(-webhook.Tolerance - time.Second), webhook.ErrTimestamp},
 		// Without the rule against full stops, "evt_1.1" at 5 could be shown as "evt_1" at "1.5…".
-		"id with full stop": {func(h http.Header) []byte { h.Set(webhook.HeaderID, "evt_1."+h.Get(webhook.HeaderTimestamp)); return body }, at, webhook.ErrHeaders},
+		"id with full stop": {func(h http.Header) []byte {
+			h.Set(webhook.HeaderID, "evt_1."+h.Get(webhook.HeaderTimestamp))
+			return body
+		}, at, webhook.ErrHeaders},
 	}
 	for name, c := range cases {
 		h := signedBy(t, at, secret)
