@@ -71,7 +71,8 @@ func (s *Service) Deliver(ctx context.Context, w events.WebhookWork) (Result, er
 		return r, err
 	}
 	if r.Disabled {
-		r.Again, r.Dead, try.Outcome, try.Next = false, false, GivenUp, time.Time{}
+		r = Result{Try: &try, Disabled: true}
+		try.Outcome, try.Next = GivenUp, time.Time{}
 	}
 	return r, nil
 }
