@@ -157,9 +157,6 @@ var idGrammar = regexp.MustCompile(`^wh_[0-9a-hjkmnp-tv-z]{26}$`)
 
 // named is the endpoint that the path names.
 func (f *Function) named(ctx context.Context, r *apigw.Request, by authn.Caller) (*notify.Service, tenant.ID, string, error) {
-	if err := r.Only("tenant"); err != nil {
-		return nil, "", "", err
-	}
 	id, err := r.Path("webhook")
 	if err != nil {
 		return nil, "", "", err
@@ -172,6 +169,9 @@ func (f *Function) named(ctx context.Context, r *apigw.Request, by authn.Caller)
 }
 
 func (f *Function) get(ctx context.Context, r *apigw.Request, by authn.Caller) (*apigw.Response, error) {
+	if err := r.Only("tenant"); err != nil {
+		return nil, err
+	}
 	s, owner, id, err := f.named(ctx, r, by)
 	if err != nil {
 		return nil, err
@@ -195,6 +195,9 @@ func (f *Function) get(ctx context.Context, r *apigw.Request, by authn.Caller) (
 }
 
 func (f *Function) remove(ctx context.Context, r *apigw.Request, by authn.Caller) (*apigw.Response, error) {
+	if err := r.Only("tenant"); err != nil {
+		return nil, err
+	}
 	s, owner, id, err := f.named(ctx, r, by)
 	if err != nil {
 		return nil, err
@@ -206,6 +209,9 @@ func (f *Function) remove(ctx context.Context, r *apigw.Request, by authn.Caller
 }
 
 func (f *Function) rotate(ctx context.Context, r *apigw.Request, by authn.Caller) (*apigw.Response, error) {
+	if err := r.Only("tenant"); err != nil {
+		return nil, err
+	}
 	s, owner, id, err := f.named(ctx, r, by)
 	if err != nil {
 		return nil, err
@@ -219,6 +225,9 @@ func (f *Function) rotate(ctx context.Context, r *apigw.Request, by authn.Caller
 
 // test sends one webhook now and reports how it went.
 func (f *Function) test(ctx context.Context, r *apigw.Request, by authn.Caller) (*apigw.Response, error) {
+	if err := r.Only("tenant"); err != nil {
+		return nil, err
+	}
 	s, owner, id, err := f.named(ctx, r, by)
 	if err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
@@ -26,7 +27,7 @@ import (
 // Function is the notifier.
 type Function struct {
 	deps   awslambda.Deps
-	stage  string
+	log    *slog.Logger // its lines are counted by stage
 	mux    *apigw.Mux
 	open   *workspace.Opener
 	vendor *awssts.Vendor
@@ -53,7 +54,7 @@ func New(d awslambda.Deps) (*Function, error) {
 	}
 	local := r.Optional(env.AllowPrivateHosts, "") == "true"
 	queues := sqs.NewFromConfig(d.AWS)
-	f := &Function{deps: d, stage: stage, local: local, open: workspace.NewOpener(d.AWS, stage, tables, key, d.Now),
+	f := &Function{deps: d, log: slog.New(d.Log.Handler().WithAttrs([]slog.Attr{slog.String("stage", stage)})), local: local, open: workspace.NewOpener(d.AWS, stage, tables, key, d.Now),
 		vendor: awssts.NewVendor(sts.NewFromConfig(d.AWS), role, d.Now), queue: awssqs.New(queues, queue), dead: awssqs.New(queues, dead),
 		bus: awsevents.New(eventbridge.NewFromConfig(d.AWS), bus, d.Now, d.IDs.New),
 		out: egress.New(egress.Options{AllowPrivate: local, Wrap: d.Trace.Transport, MaxResponse: 64 << 10})}
@@ -82,5 +83,5 @@ func (f *Function) service(ctx context.Context, owner tenant.ID) (*notify.Servic
 	}
 	w := f.open.OpenWith(creds)
 	return notify.New(notify.Deps{Endpoints: w.DB, Remover: w.DB, Trail: w.DB, Sealer: w.Vault, Poster: f.out.HTTP(), Publisher: f.bus, Recorder: w.DB,
-		Log: f.deps.Log.With("stage", f.stage), Now: f.deps.Now, NewID: f.deps.IDs.New, Jitter: f.deps.Jitter, Public: egress.Public, Plain: f.local}), w.DB, nil
+		Log: f.log, Now: f.deps.Now, NewID: f.deps.IDs.New, Jitter: f.deps.Jitter, Public: egress.Public, Plain: f.local}), w.DB, nil
 }

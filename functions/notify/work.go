@@ -142,7 +142,7 @@ func (f *Function) deliver(ctx context.Context, w contract.WebhookWork, tries *t
 	}
 	tries.add(target{owner, w.Endpoint}, *r.Try)
 	if r.Dead {
-		f.deps.Log.ErrorContext(ctx, "webhook given up", "stage", f.stage, "webhook", w.Endpoint, "message_id", w.Message, "reason", r.Try.Reason)
+		f.log.ErrorContext(ctx, "webhook given up", "webhook", w.Endpoint, "message_id", w.Message, "reason", r.Try.Reason)
 		if err := f.dead.Send(ctx, w, 0); err != nil {
 			return 0, fmt.Errorf("put %s aside: %w", w.Message, err)
 		}
