@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -294,5 +295,80 @@ func TestWebhook_LinkEvents_SayDeniedAndMismatch(t *testing.T) {
 	want := []string{"connect_link.consent_denied", "connect_link.opened", "connect_link.opened", "connect_link.user_mismatch"}
 	if got := kinds(t, f, r.Hooks(), secret); !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
+	}
+}
+
+func TestWebhook_KeyOfOneTenant_SeesItsOwnAlone(t *testing.T) {
+	t.Parallel()
+	f := e2e.New(t)
+	r := e2e.NewReceiver(t)
+	wide, _ := f.Webhook(t, r, []string{"*"}, nil)
+	foreign, _ := f.Webhook(t, r, []string{"*"}, e2e.Object{"tenant": "globex"})
+	key := f.Back(t, "POST", "/v1/api-keys", e2e.Object{"name": "acme", "permissions": []string{"webhooks:read", "webhooks:write"}, "tenant": "acme"}).Want(t, 201).Text("key")
+	reader := f.Back(t, "POST", "/v1/api-keys", e2e.Object{"name": "reader", "permissions": []string{"webhooks:read"}}).Want(t, 201).Text("key")
+	as := func(token, method, path string, body any) e2e.Answer {
+		return f.Do(t, e2e.Request{Method: method, Path: path, Token: token, Body: body})
+	}
+	own := as(key, "POST", "/v1/webhooks", e2e.Object{"url": r.URL, "events": []string{"*"}}).Want(t, 201)
+	if own.Text("tenant") != "acme" {
+		t.Errorf("%s", own.Body)
+	}
+	if got := as(key, "GET", "/v1/webhooks", nil).Want(t, 200).List("webhooks"); len(got) != 1 || got[0]["id"] != own.Text("id") {
+		t.Errorf("%v", got)
+	}
+	for _, path := range []string{"/v1/webhooks/" + wide, "/v1/webhooks/" + foreign, "/v1/webhooks/" + wide + "?tenant=acme"} {
+		as(key, "GET", path, nil).Want(t, 404)
+		as(key, "DELETE", path, nil).Want(t, 404)
+	}
+	for _, path := range []string{"/v1/webhooks?tenant=globex", "/v1/webhooks/" + foreign + "?tenant=globex", "/v1/webhooks?tenant=_deployment"} {
+		if a := as(key, "GET", path, nil); a.Status < 400 {
+			t.Errorf("%s: %d %s", path, a.Status, a.Body)
+		}
+	}
+	as(key, "POST", "/v1/webhooks", e2e.Object{"url": r.URL, "events": []string{"*"}, "tenant": "globex"}).WantRefused(t)
+	as(reader, "GET", "/v1/webhooks/"+wide, nil).Want(t, 200)
+	for _, path := range []string{"/test", "/rotate"} {
+		as(reader, "POST", "/v1/webhooks/"+wide+path, nil).Want(t, 403)
+	}
+	as(reader, "DELETE", "/v1/webhooks/"+wide, nil).Want(t, 403)
+}
+
+// What fails on our side comes again and costs the receiver none of its tries; what went well beside it is not repeated.
+func TestWebhook_OurSideFails_EachIsDeliveredInTheEnd(t *testing.T) {
+	t.Parallel()
+	var log sink
+	f := e2e.Start(t, e2e.Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
+	one, two := e2e.NewReceiver(t), e2e.NewReceiver(t)
+	first, secret := f.Webhook(t, one, []string{"connection.connected"}, nil)
+	f.Webhook(t, two, []string{"connection.connected"}, nil)
+	id := f.Parked(t, "acme", "user_alice", "github", "alice", nil)
+	f.Settle(t)
+	// The next reads of one endpoint fail, those of the other work.
+	fault := f.Account().Faults().FailBefore("dynamodb:GetItem", 4, func(body []byte) bool { return strings.Contains(string(body), first) })
+	f.Confirm(t, id, "user_alice").Want(t, 200)
+	f.Settle(t)
+	for range 12 {
+		f.Clock.Advance(time.Minute)
+		f.Settle(t)
+	}
+	if fault.Hits() != 4 || len(one.Hooks()) != 1 || len(two.Hooks()) != 1 {
+		t.Errorf("%d failures, %d and %d webhooks", fault.Hits(), len(one.Hooks()), len(two.Hooks()))
+	}
+	if text := log.text(); strings.Contains(text, secret) || strings.Contains(text, strings.TrimPrefix(secret, "whsec_")) {
+		t.Error("the log holds the secret")
+	}
+}
+
+func TestWebhook_TenantDeleted_TakesItsWebhooksAlong(t *testing.T) {
+	t.Parallel()
+	f := e2e.New(t)
+	r := e2e.NewReceiver(t)
+	f.Webhook(t, r, []string{"*"}, e2e.Object{"tenant": "acme"})
+	f.Back(t, "DELETE", "/v1/tenants/acme", nil).Want(t, 200)
+	f.Settle(t)
+	f.Back(t, "GET", "/v1/webhooks?tenant=acme", nil).WantCode(t, "not_found")
+	f.Back(t, "POST", "/v1/webhooks", e2e.Object{"url": r.URL, "events": []string{"*"}, "tenant": "acme"}).WantCode(t, "not_found")
+	if n := len(r.Hooks()); n != 0 {
+		t.Errorf("%d webhooks of a tenant that had nothing", n)
 	}
 }
