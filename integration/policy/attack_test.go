@@ -311,6 +311,7 @@ func keyAttacks(j judge) []attempt {
 		foreign("decrypts with the tables' key", "keys", j.wrapped("Decrypt", "TableKey", ctx("acme", "at"))),
 		bare("opens a refresh token before it assumes a role", "keys", vault("Decrypt", ctx("acme", "rt"))),
 		foreign("signs a session", "keys", j.wrapped("Sign", "SessionKey", "")),
+		foreign("decrypts with the tables' key", "notify", j.wrapped("Decrypt", "TableKey", ctx("acme", "wh"))),
 		foreign("signs a session", "execute", j.wrapped("Sign", "SessionKey", "")),
 		bare("opens an access token before it assumes a role", "execute", vault("Decrypt", ctx("acme", "at"))),
 		bare("opens a refresh token before it assumes a role", "refresh", vault("Decrypt", ctx("acme", "rt"))),
