@@ -190,12 +190,14 @@ func TestDeliver_EachFailure_IsNamed(t *testing.T) {
 		answer func(*http.Request) (*http.Response, error)
 		reason string
 	}{
-		"redirect":    {status(302, "Location", "http://169.254.169.254/"), "http_302"},
-		"not found":   {status(404), "http_404"},
-		"error":       {status(500), "http_500"},
-		"unreachable": {func(*http.Request) (*http.Response, error) { return nil, errors.New("dial https://hooks.example/x?token=canary") }, "unreachable"},
-		"timeout":     {func(*http.Request) (*http.Response, error) { return nil, context.DeadlineExceeded }, "timeout"},
-		"guard":       {func(*http.Request) (*http.Response, error) { return nil, fault.New(fault.ProviderError, "private") }, "egress_refused"},
+		"redirect":  {status(302, "Location", "http://169.254.169.254/"), "http_302"},
+		"not found": {status(404), "http_404"},
+		"error":     {status(500), "http_500"},
+		"unreachable": {func(*http.Request) (*http.Response, error) {
+			return nil, errors.New("dial https://hooks.example/x?token=canary")
+		}, "unreachable"},
+		"timeout": {func(*http.Request) (*http.Response, error) { return nil, context.DeadlineExceeded }, "timeout"},
+		"guard":   {func(*http.Request) (*http.Response, error) { return nil, fault.New(fault.ProviderError, "private") }, "egress_refused"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -334,7 +336,10 @@ func TestDeliver_FailingForFiveDays_Disables_UnlessOneSucceededMeanwhile(t *test
 		if now := w.now(t, e); now.Status != notify.Disabled || now.Reason != notify.ReasonFailing || !slices.Equal(w.told, []string{"webhook.disabled failing"}) {
 			t.Errorf("%+v, told %v", now, w.told)
 		}
-		w.answer = func(*http.Request) (*http.Response, error) { t.Error("a disabled endpoint was called"); return nil, io.EOF }
+		w.answer = func(*http.Request) (*http.Response, error) {
+			t.Error("a disabled endpoint was called")
+			return nil, io.EOF
+		}
 		if r := deliver(); r.Try != nil || r.Again || r.Dead {
 			t.Errorf("%+v", r)
 		}
