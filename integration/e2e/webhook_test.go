@@ -12,6 +12,7 @@ import (
 
 	"behalf.dev/behalf/events"
 	"behalf.dev/behalf/integration/e2e"
+	"behalf.dev/behalf/integration/emulator"
 	"behalf.dev/behalf/shared/webhook"
 )
 
@@ -370,5 +371,36 @@ func TestWebhook_TenantDeleted_TakesItsWebhooksAlong(t *testing.T) {
 	f.Back(t, "POST", "/v1/webhooks", e2e.Object{"url": r.URL, "events": []string{"*"}, "tenant": "acme"}).WantCode(t, "not_found")
 	if n := len(r.Hooks()); n != 0 {
 		t.Errorf("%d webhooks of a tenant that had nothing", n)
+	}
+}
+
+func TestWebhook_RefreshFails_DelayIsToldOnce_ThenTheNeedForConsent(t *testing.T) {
+	t.Parallel()
+	f := e2e.New(t)
+	r := e2e.NewReceiver(t)
+	_, secret := f.Webhook(t, r, []string{"connection.refresh_delayed", "connection.reauthorization_required"}, nil)
+	id := f.Connect(t, "acme", "user_alice", "github", "alice", nil)
+	f.Fail(t, "github", emulator.Fault{Kind: emulator.KindRefresh, Mode: "status:503", Times: 40})
+	for range 5 {
+		f.Back(t, "POST", "/v1/tenants/acme/connections/"+id+"/refresh", nil)
+		f.Settle(t)
+	}
+	hooks := r.Hooks()
+	if len(hooks) != 1 {
+		t.Fatalf("told %d times", len(hooks))
+	}
+	if d := read(t, f, hooks[0], secret); d.Type != events.ConnectionRefreshDelayed || d.Data.Failures != 3 || d.Data.Reason == "" || d.Data.Connection != id || !d.Data.RetryAt.After(d.Data.Time) {
+		t.Errorf("%+v", d)
+	}
+	f.Fail(t, "github", emulator.Fault{Kind: emulator.KindRefresh, Mode: "error:bad_refresh_token", Times: 4})
+	f.Clock.Advance(time.Hour)
+	f.Back(t, "POST", "/v1/tenants/acme/connections/"+id+"/refresh", nil)
+	f.Settle(t)
+	hooks = r.Hooks()
+	if len(hooks) != 2 {
+		t.Fatalf("told %d times", len(hooks))
+	}
+	if d := read(t, f, hooks[1], secret); d.Type != events.ConnectionReauthorization || d.Data.Status != "reauthorization_required" || d.Data.Reason != "revoked_by_provider" {
+		t.Errorf("%+v", d)
 	}
 }
