@@ -134,7 +134,8 @@ func directoryStatements(n naming) []statement {
 	}
 }
 
-// notifyStatements: purpose wh alone. It talks to addresses that tenants choose, so it reaches no credential.
+// notifyStatements: purpose wh alone, whose keys the deployment's KMS key wraps, also of tenants that brought one of their own. It talks
+// to addresses that tenants choose, so it reaches no credential.
 func notifyStatements(n naming, key string) []statement {
 	vault, directory, audit := n.table("vault"), n.table("directory"), n.table("audit")
 	return []statement{
@@ -142,7 +143,7 @@ func notifyStatements(n naming, key string) []statement {
 		rows("TenantKeys", vault, []string{"dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem"}, ofTenant+"K"),
 		rows("ReadTenant", directory, []string{"dynamodb:GetItem"}, ofTenant+"D"),
 		rows("AppendAudit", audit, []string{"dynamodb:PutItem"}, ofTenant+"A#*"),
-		unwrap("WebhookKeys", wrapping(n, key), n.stage, "${"+tenantTag+"}", []string{"kms:Decrypt", "kms:GenerateDataKey"}, "wh"),
+		unwrap("WebhookKeys", []string{key}, n.stage, "${"+tenantTag+"}", []string{"kms:Decrypt", "kms:GenerateDataKey"}, "wh"),
 		never(),
 	}
 }

@@ -184,7 +184,7 @@ func keyFaultsOn(t *testing.T, j judge, role, key string) []string {
 			for _, purpose := range []string{"at", "rt", "cs", "wh", "AT", "*"} {
 				full := []string{"app=behalf", "env=local", "tenant=" + tenant, "purpose=" + purpose, "ver=1"}
 				may := unwraps[role].own[action]
-				if tenant == "_deployment" && key == "CustomerKey" {
+				if key == "CustomerKey" && (tenant == "_deployment" || role == "tenant-notify") {
 					may = ""
 				} else if tenant == "_deployment" {
 					may = unwraps[role].deployment[action]
