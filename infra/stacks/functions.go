@@ -42,7 +42,7 @@ func functions() []function {
 			variables: join(public, []string{env.VaultKey, env.RefreshRole, env.RevokeQueue, env.EventBus})},
 		{name: keysName, purpose: "renews tenant keys", memory: 256, timeout: 900, // for the schedule; a request ends itself in time
 			variables: []string{env.Stage, env.VaultTable, env.DirectoryTable, env.FlowTable, env.AuditTable, env.VaultKey, env.TenantKeys, env.KeysRole, env.ExecuteRole, env.RefreshRole, env.ConnectRole}},
-		{name: "notify", purpose: "sends signed webhooks", memory: 256, timeout: 60,
+		{name: "notify", purpose: "sends signed webhooks", memory: 256, timeout: 60, reserved: 40,
 			variables: join([]string{env.Stage}, tables, []string{env.VaultKey, env.NotifyRole, env.WebhookQueue, env.WebhookDeadQueue, env.EventBus})},
 		{name: "audit", purpose: "seals the audit stream", memory: 256, timeout: 60,
 			variables: []string{env.Stage, env.AuditTable, env.AuditBucket, env.FlowTable}},

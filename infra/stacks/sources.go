@@ -66,8 +66,8 @@ func countWebhooks(stack awscdk.Stack, logs awslogs.ILogGroup) {
 	}
 }
 
-// webhookBatches bounds how much of the account's concurrency receivers that answer slowly can take: 500 webhooks at once.
-const webhookBatches = 50
+// webhookBatches bounds how much receivers that answer slowly can take: 200 webhooks at once.
+const webhookBatches = 20
 
 // newSources connects queues and stream to their consumers.
 func newSources(stack awscdk.Stack, f map[string]awslambda.Function, q queues, g grants) {
