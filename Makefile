@@ -2,7 +2,7 @@
 export GOPROXY ?= https://proxy.golang.org
 export BEHALF_TEST_CACHE ?= $(CURDIR)/.cache
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.7.0
-FUNCTIONS = authorizer admin callback portal execute keys refresh revoke scim audit canary
+FUNCTIONS = authorizer admin callback portal execute keys refresh revoke scim audit notify canary
 
 .PHONY: help demo dev test test-go test-dynamodb test-simulate test-storm test-infra test-templates test-mcp test-browser race vet lint fmt build templates bench fuzz clean
 

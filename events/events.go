@@ -1,8 +1,3 @@
-// Package events is the contract of what Behalf publishes and of the work its functions hand to each other.
-//
-// Published events go to the EventBridge bus with source "behalf"; the detail type is the name of what happened
-// ("connection.refreshed"), the detail one of the structs below. A change that would break a reader makes a new Version.
-// No event carries a credential.
 package events
 
 import "time"
@@ -10,13 +5,50 @@ import "time"
 // Source is the EventBridge source of everything published.
 const Source = "behalf"
 
-// Version is the contract's version, in each event's detail.
+// Version is the contract's version, in each event's detail. Within a version fields and types are only added: nothing is
+// renamed, removed, or given another meaning.
 const Version = "1"
 
-// Connection is the detail of every connection event.
+// Type names what happened: EventBridge's detail type, and "type" in a webhook.
+type Type string
+
+// What is published. The comment says when, and which optional fields are set.
+const (
+	ConnectionConnected       Type = "connection.connected"                // consent was confirmed and stored, the first time or again; grant_id
+	ConnectionRefreshed       Type = "connection.refreshed"                // new tokens are stored; by far the most frequent one
+	ConnectionScopesNarrowed  Type = "connection.scopes_narrowed"          // a refresh brought fewer permissions than before
+	ConnectionRefreshDelayed  Type = "connection.refresh_delayed"          // once in a row of failures; reason, failures, retry_at
+	ConnectionReauthorization Type = "connection.reauthorization_required" // only a new consent helps; reason
+	ConnectionPaused          Type = "connection.paused"                   // by the control plane
+	ConnectionResumed         Type = "connection.resumed"                  // by the control plane
+	ConnectionRevoked         Type = "connection.revoked"                  // for good; reason, provider_revocation
+	LinkOpened                Type = "connect_link.opened"                 // a person went on to the provider, the first time
+	LinkConsentDenied         Type = "connect_link.consent_denied"         // the provider sent the person back without a code; reason
+	LinkUserMismatch          Type = "connect_link.user_mismatch"          // another person than the link's consented; nothing is connected
+	WebhookDisabled           Type = "webhook.disabled"                    // an endpoint failed for days, or answered 410; reason
+)
+
+// WebhookTest is sent to one endpoint on request; it is on no bus.
+const WebhookTest Type = "webhook.test"
+
+// Published lists every type that goes to the bus, in the order of the constants.
+func Published() []Type {
+	return []Type{ConnectionConnected, ConnectionRefreshed, ConnectionScopesNarrowed, ConnectionRefreshDelayed, ConnectionReauthorization,
+		ConnectionPaused, ConnectionResumed, ConnectionRevoked, LinkOpened, LinkConsentDenied, LinkUserMismatch, WebhookDisabled}
+}
+
+// Head is in the detail of every event.
+type Head struct {
+	// ID is "evt_" and 26 characters. Delivery is at least once: whoever must act once remembers it.
+	ID      string    `json:"id"`
+	Version string    `json:"version"`
+	Tenant  string    `json:"tenant"`
+	Time    time.Time `json:"time"`
+}
+
+// Connection is the detail of every connection.* event.
 type Connection struct {
-	Version    string `json:"version"`
-	Tenant     string `json:"tenant"`
+	Head
 	Principal  string `json:"principal"`
 	Connector  string `json:"connector"`
 	Connection string `json:"connection_id"`
@@ -25,107 +57,27 @@ type Connection struct {
 	// Reason says why: of the status if it is not active, or of the event ("http_503" of connection.refresh_delayed).
 	Reason string `json:"reason,omitempty"`
 	Grant  string `json:"grant_id,omitempty"`
+	// Failures counts refreshes that failed in a row, RetryAt is when the next one is due; of connection.refresh_delayed.
+	Failures int       `json:"failures,omitempty"`
+	RetryAt  time.Time `json:"retry_at,omitzero"`
 	// ProviderRevocation is what the provider answered, for revoked connections.
-	ProviderRevocation string    `json:"provider_revocation,omitempty"`
-	Time               time.Time `json:"time"`
+	ProviderRevocation string `json:"provider_revocation,omitempty"`
 }
 
-// Ref names a connection in messages between functions; whoever receives one reads the connection again.
-type Ref struct {
-	Tenant     string `json:"tenant"`
+// Link is the detail of every connect_link.* event. A link is named by the connection that it was made for: its own id would
+// let whoever reads the event ask for its confirmation.
+type Link struct {
+	Head
 	Principal  string `json:"principal"`
 	Connector  string `json:"connector"`
 	Connection string `json:"connection_id"`
+	Reason     string `json:"reason,omitempty"`
 }
 
-// RefreshCall is the payload of the refresh function: a sweep, or one connection on demand.
-type RefreshCall struct {
-	// Sweep looks for what is due.
-	Sweep bool `json:"sweep,omitempty"`
-	// Connection refreshes one, and answers with a RefreshAnswer.
-	Connection *Ref   `json:"connection,omitempty"`
-	Rejected   uint64 `json:"rejected,omitempty"`
-	Force      bool   `json:"force,omitempty"`
-	// WaitMS is how long a follower waits for somebody else's refresh, in milliseconds.
-	WaitMS int64  `json:"wait_ms,omitempty"`
-	By     string `json:"by,omitempty"`
-	// Due lists what is due, and answers with a DueAnswer.
-	Due *DueQuery `json:"due,omitempty"`
-}
-
-// DueQuery asks for one page of the connections that are due now or will be within a while.
-type DueQuery struct {
-	WithinMS int64 `json:"within_ms,omitempty"`
-	Limit    int   `json:"limit"`
-	// After is the Next of the page before; empty begins.
-	After string `json:"after,omitempty"`
-}
-
-// DueAnswer is the page: the longest overdue first, over all tenants. Next is empty at the end.
-type DueAnswer struct {
-	Due   []DueRef `json:"due"`
-	Next  string   `json:"next,omitempty"`
-	Error *Failure `json:"error,omitempty"`
-}
-
-// DueRef is a connection that is due, and since when.
-type DueRef struct {
-	Ref
-	At time.Time `json:"at"`
-}
-
-// RefreshAnswer says how a refresh ended; it never holds a token.
-type RefreshAnswer struct {
-	Status       string    `json:"status"`
-	Generation   uint64    `json:"generation"`
-	ExpiresAt    time.Time `json:"expires_at,omitzero"`
-	Reason       string    `json:"reason,omitempty"`
-	RetryAfterMS int64     `json:"retry_after_ms,omitempty"`
-	// Error is set when our side failed.
-	Error *Failure `json:"error,omitempty"`
-}
-
-// Failure carries a classified error across a function border; the cause stays in the logs of the function it came from.
-type Failure struct {
-	Code         string `json:"code"`
-	Message      string `json:"message"`
-	RetryAfterMS int64  `json:"retry_after_ms,omitempty"`
-}
-
-// RefreshWork is a message on the refresh queue: up to 25 connections of one tenant, or tokens to bring home.
-type RefreshWork struct {
-	Connections []Ref       `json:"connections,omitempty"`
-	Rescue      *RescueWork `json:"rescue,omitempty"`
-}
-
-// RescueWork is a refresh whose tokens the store did not take. They are sealed as they would be stored, bound to the
-// connection and the generation: whoever reads the queue can do nothing with them.
-type RescueWork struct {
-	Connection       Ref               `json:"connection"`
-	Generation       uint64            `json:"generation"`
-	Fence            uint64            `json:"fence"`
-	Access           []byte            `json:"access"`
-	Refresh          []byte            `json:"refresh,omitempty"`
-	ExpiresAt        time.Time         `json:"expires_at,omitzero"`
-	RefreshExpiresAt time.Time         `json:"refresh_expires_at,omitzero"`
-	Scopes           []string          `json:"scopes,omitempty"`
-	Metadata         map[string]string `json:"metadata,omitempty"`
-	Rotated          bool              `json:"rotated,omitempty"`
-	// Attempt counts how often bringing them home failed.
-	Attempt int `json:"attempt,omitempty"`
-}
-
-// RevokeWork is a message on the revoke queue, and the payload of a direct call.
-type RevokeWork struct {
-	Connection Ref    `json:"connection"`
-	By         string `json:"by,omitempty"`
-}
-
-// RevokeAnswer is what a direct call of the revoke function reports.
-type RevokeAnswer struct {
-	Provider string   `json:"provider"`
-	Answer   string   `json:"answer,omitempty"`
-	Attempts int      `json:"attempts"`
-	Erased   bool     `json:"erased"`
-	Error    *Failure `json:"error,omitempty"`
+// Webhook is the detail of webhook.* events. Tenant is "_deployment" for an endpoint of the whole deployment.
+type Webhook struct {
+	Head
+	Endpoint string `json:"webhook_id"`
+	// Reason is "gone" (it answered 410), "failing" (no try succeeded for days) or, of webhook.test, empty.
+	Reason string `json:"reason,omitempty"`
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -14,6 +15,7 @@ import (
 	"behalf.dev/behalf/connectors"
 	"behalf.dev/behalf/shared/apigw"
 	"behalf.dev/behalf/shared/authn"
+	"behalf.dev/behalf/shared/awsevents"
 	"behalf.dev/behalf/shared/awskms"
 	"behalf.dev/behalf/shared/awslambda"
 	"behalf.dev/behalf/shared/awssqs"
@@ -36,6 +38,7 @@ type Function struct {
 	deploy  *dynamo.DB // the deployment's own rows: API keys, list of tenants
 	signer  *awskms.Signer
 	queue   *awssqs.Queue
+	bus     *awsevents.Bus
 	refresh awslambda.Refresher
 	revoke  awslambda.Revoker
 	catalog *catalog.Catalog
@@ -50,12 +53,13 @@ func Variables() []string {
 // New wires the function.
 func New(d awslambda.Deps) (*Function, error) {
 	r := env.NewReader(d.Lookup)
-	stage, public, _ := r.Require(env.Stage), r.Require(env.PublicURL), r.Require(env.EventBus)
+	stage, public, bus := r.Require(env.Stage), r.Require(env.PublicURL), r.Require(env.EventBus)
 	tables := workspace.Tables(r)
 	call := awslambda.NewCaller(lambda.NewFromConfig(d.AWS))
 	f := &Function{deps: d, public: public, open: workspace.NewOpener(d.AWS, stage, tables, "", d.Now),
 		vendor: awssts.NewVendor(sts.NewFromConfig(d.AWS), r.Require(env.DirectoryRole), d.Now), deploy: dynamo.New(dynamodb.NewFromConfig(d.AWS), tables, d.Now),
 		signer: awskms.NewSigner(kms.NewFromConfig(d.AWS), r.Require(env.SessionKey)), queue: awssqs.New(sqs.NewFromConfig(d.AWS), r.Require(env.RevokeQueue)),
+		bus:     awsevents.New(eventbridge.NewFromConfig(d.AWS), bus, d.Now, d.IDs.New),
 		refresh: awslambda.Refresher{Caller: call, Function: r.Require(env.RefreshFunction)}, revoke: awslambda.Revoker{Caller: call, Function: r.Require(env.RevokeFunction)}}
 	if err := r.Err(); err != nil {
 		return nil, err

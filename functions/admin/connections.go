@@ -130,6 +130,9 @@ func (f *Function) move(ctx context.Context, r *apigw.Request, by authn.Caller, 
 	if err := db.Record(ctx, f.about(kind, done, by)); err != nil {
 		return nil, err
 	}
+	if err := f.bus.ConnectionChanged(ctx, kind, done); err != nil {
+		f.deps.Log.ErrorContext(ctx, "event not published", "connection", done.ID, "kind", kind, "error", err)
+	}
 	return apigw.JSON(http.StatusOK, apigw.NewConnection(done))
 }
 

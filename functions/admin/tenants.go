@@ -282,7 +282,7 @@ func (f *Function) revokeTenant(ctx context.Context, db *dynamo.DB, id tenant.ID
 	return report, f.deploy.ListTenant(ctx, id, true)
 }
 
-// shred removes what nothing needs any more: the tenant's own OAuth clients, its SCIM tokens, its issuer, and last the keys, so that
+// shred removes what nothing needs any more: the tenant's own OAuth clients, its SCIM tokens, its issuer, its webhooks, and last the keys, so that
 // a crash in between leaves nothing that a repeated DELETE would miss.
 func (f *Function) shred(ctx context.Context, db *dynamo.DB, id tenant.ID) error {
 	for _, c := range f.catalog.Connectors() {
@@ -300,6 +300,9 @@ func (f *Function) shred(ctx context.Context, db *dynamo.DB, id tenant.ID) error
 		}
 	}
 	if err := db.DeleteIssuer(ctx, id); err != nil {
+		return err
+	}
+	if err := db.DeleteEndpoints(ctx, id); err != nil {
 		return err
 	}
 	return db.DestroyKeys(ctx, id)

@@ -60,7 +60,7 @@ func New(d awslambda.Deps) (*Function, error) {
 	}
 	out := egress.New(egress.Options{AllowPrivate: r.Optional(env.AllowPrivateHosts, "") == "true", Wrap: d.Trace.Transport, MaxResponse: 1 << 20})
 	f := &Function{deps: d, public: public, catalog: cat, out: out, pages: p, open: workspace.NewOpener(d.AWS, stage, tables, key, d.Now),
-		vendor: awssts.NewVendor(sts.NewFromConfig(d.AWS), role, d.Now), bus: awsevents.New(eventbridge.NewFromConfig(d.AWS), bus, d.Now), endpoint: xoauth2.New(out.HTTP(), d.Now)}
+		vendor: awssts.NewVendor(sts.NewFromConfig(d.AWS), role, d.Now), bus: awsevents.New(eventbridge.NewFromConfig(d.AWS), bus, d.Now, d.IDs.New), endpoint: xoauth2.New(out.HTTP(), d.Now)}
 	f.Mux = apigw.NewMux(d.Log, f.routes()).Render(f.render)
 	return f, nil
 }

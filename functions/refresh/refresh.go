@@ -69,7 +69,7 @@ func New(d awslambda.Deps) (*Function, error) {
 	out := egress.New(egress.Options{AllowPrivate: r.Optional(env.AllowPrivateHosts, "") == "true", Wrap: d.Trace.Transport, MaxResponse: 1 << 20})
 	return &Function{deps: d, catalog: cat, open: workspace.NewOpener(d.AWS, stage, tables, key, d.Now),
 		vendor: awssts.NewVendor(sts.NewFromConfig(d.AWS), role, d.Now), due: dynamo.New(dynamodb.NewFromConfig(d.AWS), tables, d.Now),
-		queue: awssqs.New(sqs.NewFromConfig(d.AWS), queue), bus: awsevents.New(eventbridge.NewFromConfig(d.AWS), bus, d.Now),
+		queue: awssqs.New(sqs.NewFromConfig(d.AWS), queue), bus: awsevents.New(eventbridge.NewFromConfig(d.AWS), bus, d.Now, d.IDs.New),
 		endpoint: xoauth2.New(out.HTTP(), d.Now), out: out, gate: refresh.NewGate(refresh.Limits{}, d.Now), meter: metric.New(d.Metrics, stage, d.Now)}, nil
 }
 

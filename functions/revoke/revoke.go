@@ -57,7 +57,7 @@ func New(d awslambda.Deps) (*Function, error) {
 		return nil, err
 	}
 	return &Function{deps: d, catalog: cat, open: workspace.NewOpener(d.AWS, stage, tables, key, d.Now),
-		vendor: awssts.NewVendor(sts.NewFromConfig(d.AWS), role, d.Now), bus: awsevents.New(eventbridge.NewFromConfig(d.AWS), bus, d.Now),
+		vendor: awssts.NewVendor(sts.NewFromConfig(d.AWS), role, d.Now), bus: awsevents.New(eventbridge.NewFromConfig(d.AWS), bus, d.Now, d.IDs.New),
 		out: egress.New(egress.Options{AllowPrivate: r.Optional(env.AllowPrivateHosts, "") == "true", Wrap: d.Trace.Transport, MaxResponse: 1 << 20})}, nil
 }
 

@@ -27,7 +27,7 @@ func newDashboard(stack awscdk.Stack, n naming, o Options, alarms []interfacesaw
 	row("What fails",
 		graph("Functions: errors", each(n, o, "Errors", "Sum")...),
 		graph("Functions: throttled", each(n, o, "Throttles", "Sum")...),
-		graph("Given up", n.queue("refresh-dead", "ApproximateNumberOfMessagesVisible"), n.queue("revoke-dead", "ApproximateNumberOfMessagesVisible"), n.queue("audit-dead", "ApproximateNumberOfMessagesVisible")))
+		graph("Given up", n.queue("refresh-dead", "ApproximateNumberOfMessagesVisible"), n.queue("revoke-dead", "ApproximateNumberOfMessagesVisible"), n.queue("audit-dead", "ApproximateNumberOfMessagesVisible"), n.queue("webhooks-dead", "ApproximateNumberOfMessagesVisible")))
 	row("Refresh",
 		graph("Refreshes by outcome", n.search(metric.Refreshes, "Sum", metric.Outcome)),
 		graph("Lag behind the due time (s)", n.own(metric.RefreshLag, "p50", 5, nil), n.own(metric.RefreshLag, "p99", 5, nil), n.own(metric.DueOldest, "Maximum", 5, nil)),
@@ -41,9 +41,10 @@ func newDashboard(stack awscdk.Stack, n naming, o Options, alarms []interfacesaw
 		graph("Sweeps", n.own(metric.Sweeps, "Sum", 5, nil), n.own(metric.SweepsCutShort, "Sum", 5, nil)),
 		graph("Tokens that the store did not take at first", n.search(metric.Rescues, "Sum", metric.Outcome)))
 	row("What waits",
-		graph("Oldest message (s)", n.queue("refresh", "ApproximateAgeOfOldestMessage"), n.queue("revoke", "ApproximateAgeOfOldestMessage")),
+		graph("Oldest message (s)", n.queue("refresh", "ApproximateAgeOfOldestMessage"), n.queue("revoke", "ApproximateAgeOfOldestMessage"), n.queue("webhooks", "ApproximateAgeOfOldestMessage")),
 		graph("Audit: stream lag (ms)", n.lambda("audit", "IteratorAge", "Maximum")),
-		graph("Runs each five minutes", n.lambda("execute", "Invocations", "Sum"), n.lambda("refresh", "Invocations", "Sum"), n.lambda("revoke", "Invocations", "Sum")))
+		graph("Runs each five minutes", n.lambda("execute", "Invocations", "Sum"), n.lambda("refresh", "Invocations", "Sum"), n.lambda("revoke", "Invocations", "Sum"), n.lambda("notify", "Invocations", "Sum")),
+		graph("Webhooks", n.webhooks("WebhooksDisabled"), n.webhooks("WebhooksGivenUp")))
 	row("What is about to run out",
 		graph("Functions: duration, p99 (ms)", each(n, o, "Duration", "p99")...),
 		graph("STS and KMS requests of the account, each minute", usage("STS", "AssumeRole"), usage("KMS", "CryptographicOperationsSymmetric")),

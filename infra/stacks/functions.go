@@ -42,6 +42,8 @@ func functions() []function {
 			variables: join(public, []string{env.VaultKey, env.RefreshRole, env.RevokeQueue, env.EventBus})},
 		{name: keysName, purpose: "renews tenant keys", memory: 256, timeout: 900, // for the schedule; a request ends itself in time
 			variables: []string{env.Stage, env.VaultTable, env.DirectoryTable, env.FlowTable, env.AuditTable, env.VaultKey, env.TenantKeys, env.KeysRole, env.ExecuteRole, env.RefreshRole, env.ConnectRole}},
+		{name: "notify", purpose: "sends signed webhooks", memory: 256, timeout: 60, reserved: 40,
+			variables: join([]string{env.Stage}, tables, []string{env.VaultKey, env.NotifyRole, env.WebhookQueue, env.WebhookDeadQueue, env.EventBus})},
 		{name: "audit", purpose: "seals the audit stream", memory: 256, timeout: 60,
 			variables: []string{env.Stage, env.AuditTable, env.AuditBucket, env.FlowTable}},
 	}
@@ -52,6 +54,7 @@ type grants struct {
 	naming
 	sessionKey, auditStream, auditDead, bus string
 	refreshQueue, revokeQueue               string
+	webhooks, webhooksDead                  string
 }
 
 // functionPolicy is what function may do itself, before it assumes anything. That execute is given no data, key or STS
@@ -82,6 +85,11 @@ func functionPolicy(g grants, function string) []statement {
 		"scim":   {toRevoke, publish},
 		"revoke": {allow("Queue", consume, g.revokeQueue), publish},
 		keysName: {rows("ListTenants", g.table("directory"), []string{"dynamodb:Query"}, deployment+"D")},
+		"notify": {
+			allow("Queue", join([]string{"sqs:SendMessage"}, consume), g.webhooks),
+			allow("PutAside", []string{"sqs:SendMessage"}, g.webhooksDead),
+			publish,
+		},
 		"audit": {
 			rows("Chain", g.table("audit"), []string{"dynamodb:Query", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:ConditionCheckItem"}, "T#*#H"),
 			rows("TellPeople", g.table("flow"), []string{"dynamodb:GetItem", "dynamodb:PutItem"}, "T#*#R#*"),

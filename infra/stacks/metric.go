@@ -56,6 +56,11 @@ func (n naming) search(name metric.Name, statistic string, dimensions ...string)
 	})
 }
 
+// webhooks is a metric that CloudWatch makes from what functions/notify logs.
+func (n naming) webhooks(metric string) cw.Metric {
+	return measure("Behalf", metric, "Sum", metric, 5, map[string]string{"Stage": n.stage})
+}
+
 // usage counts the requests of the whole account in this Region that share a quota (CloudWatch User Guide, "AWS usage metrics").
 // AWS describes it for KMS; that STS publishes it was not seen on an account.
 func usage(service, resource string) cw.Metric {

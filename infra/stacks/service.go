@@ -22,7 +22,8 @@ func newService(scope constructs.Construct, o Options, k keys, tables map[string
 	q := newQueues(stack, n, o)
 	bus := awsevents.NewEventBus(stack, jsii.String("Bus"), &awsevents.EventBusProps{EventBusName: jsii.String("behalf-" + o.Stage)})
 	g := grants{naming: n, sessionKey: *k.session.KeyArn(), auditStream: *tables["audit"].TableStreamArn(), bus: *bus.EventBusArn(),
-		auditDead: *q.auditDead.QueueArn(), refreshQueue: *q.refresh.QueueArn(), revokeQueue: *q.revoke.QueueArn()}
+		auditDead: *q.auditDead.QueueArn(), refreshQueue: *q.refresh.QueueArn(), revokeQueue: *q.revoke.QueueArn(),
+		webhooks: *q.webhooks.QueueArn(), webhooksDead: *q.webhooksDead.QueueArn()}
 	roles := newFunctionRoles(stack, g)
 	for _, r := range tenantRoles(n, *k.vault.KeyArn()) {
 		newTenantRole(stack, n, o, r, roles)
@@ -32,6 +33,7 @@ func newService(scope constructs.Construct, o Options, k keys, tables map[string
 	values[env.PublicURL], values[env.EventBus] = publicURL(stack, o, api), *bus.EventBusName()
 	newGatewayResponses(api, values[env.PublicURL])
 	values[env.RefreshQueue], values[env.RevokeQueue] = *q.refresh.QueueUrl(), *q.revoke.QueueUrl()
+	values[env.WebhookQueue], values[env.WebhookDeadQueue] = *q.webhooks.QueueUrl(), *q.webhooksDead.QueueUrl()
 	made := map[string]awslambda.Function{}
 	for _, f := range functions() {
 		made[f.name] = newFunction(stack, n, o, f, roles[f.name], values)
@@ -41,6 +43,8 @@ func newService(scope constructs.Construct, o Options, k keys, tables map[string
 		newFirewall(stack, n, api)
 	}
 	newSources(stack, made, q, g)
+	newWebhookRule(stack, n, bus, q.webhooks)
+	countWebhooks(stack, made["notify"].LogGroup())
 	newSchedule(stack, n, schedule{name: "sweep", description: "Behalf: looks for connections that are due", rate: "rate(1 minute)", input: `{"sweep":true}`, lateSeconds: 60}, "refresh", made["refresh"])
 	newSchedule(stack, n, schedule{name: "keys-daily", description: "Behalf: rotates tenant keys and seals again", rate: "rate(1 day)", input: `{"schedule":true}`, lateSeconds: 3600}, keysName, made[keysName])
 	return stack
@@ -56,7 +60,7 @@ func variables(n naming, o Options, k keys) map[string]string {
 	for name, short := range map[string]string{env.VaultTable: "vault", env.DirectoryTable: "directory", env.FlowTable: "flow", env.AuditTable: "audit"} {
 		v[name] = n.name(short)
 	}
-	for name, short := range map[string]string{env.ExecuteRole: "execute", env.RefreshRole: "refresh", env.ConnectRole: "connect", env.PortalRole: "portal", env.DirectoryRole: "directory", env.KeysRole: keysName} {
+	for name, short := range map[string]string{env.ExecuteRole: "execute", env.RefreshRole: "refresh", env.ConnectRole: "connect", env.PortalRole: "portal", env.DirectoryRole: "directory", env.KeysRole: keysName, env.NotifyRole: "notify"} {
 		v[name] = n.tenantRole(short)
 	}
 	return v

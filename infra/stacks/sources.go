@@ -4,15 +4,23 @@ import (
 	"fmt"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awseventstargets"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsscheduler"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
 	"github.com/aws/jsii-runtime-go"
+
+	"behalf.dev/behalf/events"
 )
 
 // queues carry work that must survive a crash; each dead one holds what its owner gave up on.
-type queues struct{ refresh, revoke, refreshDead, revokeDead, auditDead awssqs.Queue }
+type queues struct {
+	refresh, revoke, webhooks                        awssqs.Queue
+	refreshDead, revokeDead, auditDead, webhooksDead awssqs.Queue
+}
 
 // newQueues: a message is visible again after twice the consumer's timeout, so that two workers rarely meet. A refresh is
 // swept again each minute and gives up early; a revocation must outlive a provider's outage and is tried for days.
@@ -28,11 +36,38 @@ func newQueues(stack awscdk.Stack, n naming, o Options) queues {
 		refreshDead: plain("RefreshDead", "refresh-dead", 30, nil),
 		revokeDead:  plain("RevokeDead", "revoke-dead", 30, nil),
 		auditDead:   plain("AuditDead", "audit-dead", 30, nil),
+
+		webhooksDead: plain("WebhooksDead", "webhooks-dead", 30, nil),
 	}
 	q.refresh = plain("RefreshQueue", "refresh", 180, &awssqs.DeadLetterQueue{Queue: q.refreshDead, MaxReceiveCount: jsii.Number(5)})
 	q.revoke = plain("RevokeQueue", "revoke", 120, &awssqs.DeadLetterQueue{Queue: q.revokeDead, MaxReceiveCount: jsii.Number(50)})
+	q.webhooks = plain("WebhooksQueue", "webhooks", 120, &awssqs.DeadLetterQueue{Queue: q.webhooksDead, MaxReceiveCount: jsii.Number(50)})
 	return q
 }
+
+// newWebhookRule brings everything that is published to the webhook queue. What nobody asked for is dropped there: which events a
+// tenant wants is a row in a table, not a rule. The construct lets this rule, and no other, send to the queue.
+func newWebhookRule(stack awscdk.Stack, n naming, bus awsevents.IEventBus, queue awssqs.Queue) {
+	awsevents.NewRule(stack, jsii.String("WebhooksRule"), &awsevents.RuleProps{
+		RuleName: jsii.String(n.name("webhooks")), Description: jsii.String("Behalf: events for webhooks"), EventBus: bus,
+		EventPattern: &awsevents.EventPattern{Source: jsii.Strings(events.Source)},
+		Targets:      &[]awsevents.IRuleTarget{awseventstargets.NewSqsQueue(queue, nil)},
+	})
+}
+
+// countWebhooks makes metrics of two lines that the function notify logs, so that an alarm can stand on them.
+func countWebhooks(stack awscdk.Stack, logs awslogs.ILogGroup) {
+	for metric, message := range map[string]string{"WebhooksDisabled": "webhook disabled", "WebhooksGivenUp": "webhook given up"} {
+		awslogs.NewMetricFilter(stack, jsii.String(metric), &awslogs.MetricFilterProps{
+			LogGroup: logs, FilterPattern: awslogs.FilterPattern_StringValue(jsii.String("$.msg"), jsii.String("="), jsii.String(message)),
+			MetricNamespace: jsii.String("Behalf"), MetricName: jsii.String(metric), MetricValue: jsii.String("1"),
+			Dimensions: &map[string]*string{"Stage": jsii.String("$.stage")},
+		})
+	}
+}
+
+// webhookBatches bounds how much receivers that answer slowly can take: 200 webhooks at once.
+const webhookBatches = 20
 
 // newSources connects queues and stream to their consumers.
 func newSources(stack awscdk.Stack, f map[string]awslambda.Function, q queues, g grants) {
@@ -42,7 +77,7 @@ func newSources(stack awscdk.Stack, f map[string]awslambda.Function, q queues, g
 		queue    awssqs.Queue
 		batch    float64
 		most     float64 // invocations at a time: half of the function's own concurrency, so that a full queue leaves room for direct calls
-	}{{"refresh", q.refresh, 5, 50}, {"revoke", q.revoke, 10, 10}} {
+	}{{"refresh", q.refresh, 5, 50}, {"revoke", q.revoke, 10, 10}, {"notify", q.webhooks, 10, webhookBatches}} {
 		awslambda.NewCfnEventSourceMapping(stack, jsii.String(title(s.function)+"FromQueue"), &awslambda.CfnEventSourceMappingProps{
 			FunctionName: f[s.function].FunctionName(), EventSourceArn: s.queue.QueueArn(), BatchSize: jsii.Number(s.batch),
 			FunctionResponseTypes: partial,

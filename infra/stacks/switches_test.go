@@ -82,7 +82,7 @@ func TestReservedConcurrency_Switch_SetsAsideAndLeavesCaps(t *testing.T) {
 			n, _ := f["Properties"].(map[string]any)["ReservedConcurrentExecutions"].(float64)
 			total += n
 		}
-		if on && total != 260 || !on && total != 0 {
+		if on && total != 300 || !on && total != 0 {
 			t.Errorf("reserved %v: %v in all; docs/operations.md names the sum", on, total)
 		}
 		for id, m := range resources(t, all, "AWS::Lambda::EventSourceMapping") {

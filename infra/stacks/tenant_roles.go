@@ -37,6 +37,8 @@ func tenantRoles(n naming, vaultKey string) []tenantRole {
 			tags: []string{"tenant"}, statements: directoryStatements(n)},
 		{name: keysName, purpose: "renews the keys of one tenant and what is sealed under them", assumedBy: []string{keysName},
 			tags: []string{"tenant"}, statements: keysStatements(n, vaultKey)},
+		{name: "notify", purpose: "signs and sends the webhooks of one tenant", assumedBy: []string{"notify"},
+			tags: []string{"tenant"}, statements: notifyStatements(n, vaultKey)},
 	}
 }
 
@@ -125,10 +127,24 @@ func directoryStatements(n naming) []statement {
 		rows("Directory", directory, allItems, ofTenant+"D", ofTenant+"SCIM", ofTenant+"AUTH"),
 		rows("State", vault, join(readItems, []string{"dynamodb:UpdateItem", "dynamodb:PutItem", "dynamodb:ConditionCheckItem"}),
 			ofTenant+"U#*", ofTenant+"L", ofTenant+"S"),
-		rows("Shred", vault, []string{"dynamodb:DeleteItem", "dynamodb:Query"}, ofTenant+"K", ofTenant+"X"),
+		rows("Shred", vault, []string{"dynamodb:DeleteItem", "dynamodb:Query"}, ofTenant+"K", ofTenant+"X", ofTenant+"W"),
 		rows("Links", flow, join(lookItems, []string{"dynamodb:DeleteItem", "dynamodb:UpdateItem"}), ofTenant+"F#*"),
 		rows("Audit", audit, join(lookItems, []string{"dynamodb:PutItem"}), ofTenant+"A#*"),
 		rows("Chain", audit, lookItems, ofTenant+"H"),
+		never(),
+	}
+}
+
+// notifyStatements: purpose wh alone, whose keys the deployment's KMS key wraps, also of tenants that brought one of their own. It talks
+// to addresses that tenants choose, so it reaches no credential.
+func notifyStatements(n naming, key string) []statement {
+	vault, directory, audit := n.table("vault"), n.table("directory"), n.table("audit")
+	return []statement{
+		rows("Webhooks", vault, []string{"dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:DeleteItem"}, ofTenant+"W"),
+		rows("TenantKeys", vault, []string{"dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem"}, ofTenant+"K"),
+		rows("ReadTenant", directory, []string{"dynamodb:GetItem"}, ofTenant+"D"),
+		rows("AppendAudit", audit, []string{"dynamodb:PutItem"}, ofTenant+"A#*"),
+		unwrap("WebhookKeys", []string{key}, n.stage, "${"+tenantTag+"}", []string{"kms:Decrypt", "kms:GenerateDataKey"}, "wh"),
 		never(),
 	}
 }

@@ -56,9 +56,11 @@ func alarms(n naming, o Options) []alarm {
 		{name: "sts-quota", why: "Half of the account's quota of STS requests is used: credentials are about to be throttled.", metric: usage("STS", "AssumeRole"), threshold: halfAMinute(o.STSQuota), periods: 3},
 		{name: "kms-quota", why: "Half of the account's quota of KMS requests is used: unwrapping is about to be throttled.", metric: usage("KMS", "CryptographicOperationsSymmetric"), threshold: halfAMinute(o.KMSQuota), periods: 3},
 	}...)
+	all = append(all, alarm{name: "webhook-disabled", why: "A webhook endpoint failed for five days, or answered 410, and is sent nothing any more.", metric: n.webhooks("WebhooksDisabled"), threshold: 1, periods: 1})
 	for _, dead := range []struct{ queue, why string }{
 		{"refresh-dead", "Refreshes were given up on."}, {"revoke-dead", "Revocations were given up on: a provider still honours a credential."},
 		{"audit-dead", "Audit records could not be sealed; they are still in the table."},
+		{"webhooks-dead", "Webhooks were given up on after three days."},
 	} {
 		all = append(all, alarm{name: dead.queue, why: dead.why, metric: n.queue(dead.queue, "ApproximateNumberOfMessagesVisible"), threshold: 1, periods: 1})
 	}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -12,6 +13,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"behalf.dev/behalf/integration/emulator"
 	"behalf.dev/behalf/integration/stack"
@@ -152,6 +155,25 @@ func (f *Fixture) Fail(t testing.TB, provider string, faults ...emulator.Fault) 
 	if _, err := f.Emulator.ChangeSettings(provider, emulator.SettingsChange{FailNext: &faults}); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// Messages counts what a queue holds that could be received now.
+func (f *Fixture) Messages(t testing.TB, queue string) int {
+	t.Helper()
+	client := sqs.NewFromConfig(f.Operator())
+	at, err := client.GetQueueUrl(t.Context(), &sqs.GetQueueUrlInput{QueueName: aws.String("behalf-local-" + queue)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := client.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{QueueUrl: at.QueueUrl, AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameApproximateNumberOfMessages}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := strconv.Atoi(got.Attributes[string(types.QueueAttributeNameApproximateNumberOfMessages)])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 // Role is the AWS configuration of a function's own role.

@@ -53,9 +53,9 @@ func Behalf() Rules {
 func rings() map[string]int {
 	out := map[string]int{}
 	for ring, dirs := range [][]string{
-		{"events", "shared/secret", "shared/fault", "shared/tenant", "shared/env", "shared/ident"},
+		{"events", "shared/secret", "shared/fault", "shared/tenant", "shared/env", "shared/ident", "shared/webhook"},
 		{"shared/connection", "shared/catalog", "shared/audit", "shared/authn", "shared/egress", "shared/policy"},
-		{"shared/vault", "shared/oauthclient", "shared/oauthflow", "shared/refresh", "shared/toolcall", "shared/scim", "shared/revoke"},
+		{"shared/vault", "shared/oauthclient", "shared/oauthflow", "shared/refresh", "shared/toolcall", "shared/scim", "shared/revoke", "shared/notify"},
 		{"shared/dynamo", "shared/memory", "shared/storetest", "shared/awskms", "shared/awssts", "shared/awssqs", "shared/awsevents", "shared/awss3", "shared/awslambda", "shared/apigw",
 			"shared/scim/scimtest", "shared/trace", "shared/metric", "shared/workspace", "shared/keyring", "shared/approval", "shared/xoauth2", "shared/client", "shared/webpage", "connectors"},
 		{"functions"},
@@ -71,7 +71,7 @@ func rings() map[string]int {
 func guards() []Guard {
 	return []Guard{
 		{Path: "behalf.dev/behalf/shared/secret/reveal", Exact: true, Allowed: []string{"shared/secret", "shared/vault", "shared/authn", "shared/egress", "shared/oauthflow", "shared/toolcall",
-			"shared/approval", "shared/revoke", "shared/xoauth2", "shared/client", "functions/admin", "integration", "cmd"}},
+			"shared/approval", "shared/revoke", "shared/xoauth2", "shared/client", "shared/notify", "functions/admin", "functions/notify", "integration", "cmd"}},
 		{Path: "github.com/aws/aws-sdk-go-v2", Allowed: []string{"shared/dynamo", "shared/awskms", "shared/awssts", "shared/awssqs", "shared/awsevents", "shared/awss3", "shared/awslambda", "shared/apigw", "shared/scim/scimtest", "shared/trace",
 			"shared/workspace", "functions", "integration", "cmd"}},
 		{Path: "github.com/aws/aws-lambda-go", Allowed: []string{"shared/apigw", "shared/awslambda", "functions", "integration"}},

@@ -234,7 +234,7 @@ func many(s string, n int) []string { return strings.Fields(strings.Repeat(s+" "
 
 func wholeTableAttacks() []attempt {
 	var out []attempt
-	for _, r := range []string{"execute", "refresh", "connect", "directory", "keys"} {
+	for _, r := range []string{"execute", "refresh", "connect", "directory", "keys", "notify"} {
 		out = append(out,
 			foreign("scans the vault", r, item("Scan", "vault")),
 			foreign("scans with a leading key", r, item("Scan", "vault", "T#acme#U#alice")),
@@ -277,6 +277,19 @@ func keyAttacks(j judge) []attempt {
 		foreign("opens a longer tenant's token", "connect", vault("Decrypt", ctx("acme2", "at"))),
 		foreign("makes a key of the deployment", "refresh", vault("GenerateDataKey", ctx("_deployment", "cs"))),
 		foreign("opens an access token of the deployment", "connect", vault("Decrypt", ctx("_deployment", "at"))),
+		own("opens its webhook secret", "notify", vault("Decrypt", ctx("acme", "wh"))),
+		own("makes a key for webhook secrets", "notify", vault("GenerateDataKey", ctx("acme", "wh"))),
+		foreign("opens its tenant's access token", "notify", vault("Decrypt", ctx("acme", "at"))),
+		foreign("opens its tenant's refresh token", "notify", vault("Decrypt", ctx("acme", "rt"))),
+		foreign("opens its tenant's client secret", "notify", vault("Decrypt", ctx("acme", "cs"))),
+		foreign("opens the deployment's client secret", "notify", vault("Decrypt", ctx("_deployment", "cs"))),
+		foreign("opens another tenant's webhook secret", "notify", vault("Decrypt", ctx("globex", "wh"))),
+		foreign("forges the deployment's webhooks", "notify", vault("Decrypt", ctx("_deployment", "wh"))),
+		foreign("makes a key for tokens", "notify", vault("GenerateDataKey", ctx("acme", "at"))),
+		foreign("forges webhooks", "execute", vault("Decrypt", ctx("acme", "wh"))),
+		foreign("forges webhooks", "refresh", vault("Decrypt", ctx("acme", "wh"))),
+		foreign("forges webhooks", "connect", vault("Decrypt", ctx("acme", "wh"))),
+		foreign("forges webhooks", "directory", vault("Decrypt", ctx("acme", "wh"))),
 		foreign("no context", "execute", vault("Decrypt", "")),
 		foreign("no tenant", "execute", vault("Decrypt", "app=behalf env=local purpose=at ver=1")),
 		foreign("no purpose", "execute", vault("Decrypt", "app=behalf env=local tenant=acme ver=1")),
@@ -306,6 +319,7 @@ func keyAttacks(j judge) []attempt {
 		foreign("decrypts with the tables' key", "keys", j.wrapped("Decrypt", "TableKey", ctx("acme", "at"))),
 		bare("opens a refresh token before it assumes a role", "keys", vault("Decrypt", ctx("acme", "rt"))),
 		foreign("signs a session", "keys", j.wrapped("Sign", "SessionKey", "")),
+		foreign("decrypts with the tables' key", "notify", j.wrapped("Decrypt", "TableKey", ctx("acme", "wh"))),
 		foreign("signs a session", "execute", j.wrapped("Sign", "SessionKey", "")),
 		bare("opens an access token before it assumes a role", "execute", vault("Decrypt", ctx("acme", "at"))),
 		bare("opens a refresh token before it assumes a role", "refresh", vault("Decrypt", ctx("acme", "rt"))),
@@ -376,6 +390,13 @@ func functionAttacks() []attempt {
 		bare("lists API keys", "keys", item("Query", "directory", "T#_deployment#AUTH")),
 		bare("assumes the directory role", "keys", role("sts:AssumeRole", "tenant-directory")),
 		bare("drains the revocations", "scim", queue("ReceiveMessage", "revoke")),
+		bare("reads the vault before it assumes a role", "notify", item("Query", "vault", "T#acme#W")),
+		bare("asks for a refresh", "notify", lambda("refresh")),
+		bare("forges a revocation message", "notify", queue("SendMessage", "revoke")),
+		bare("forges a webhook message", "execute", queue("SendMessage", "webhooks")),
+		bare("forges a webhook message", "admin", queue("SendMessage", "webhooks")),
+		bare("reads webhooks on their way", "refresh", queue("ReceiveMessage", "webhooks")),
+		bare("takes back what it put aside", "notify", queue("ReceiveMessage", "webhooks-dead")),
 	}
 }
 

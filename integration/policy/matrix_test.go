@@ -61,10 +61,15 @@ var meant = []grant{
 
 	{"tenant-directory", "directory", all, "T#acme#D T#acme#SCIM T#acme#AUTH"},
 	{"tenant-directory", "vault", reads + " UpdateItem PutItem ConditionCheckItem", "T#acme#U#* T#acme#L T#acme#S"},
-	{"tenant-directory", "vault", "DeleteItem Query", "T#acme#K T#acme#X"},
+	{"tenant-directory", "vault", "DeleteItem Query", "T#acme#K T#acme#X T#acme#W"},
 	{"tenant-directory", "flow", "Query GetItem DeleteItem UpdateItem", "T#acme#F#*"},
 	{"tenant-directory", "audit", "PutItem Query GetItem", "T#acme#A#*"},
 	{"tenant-directory", "audit", "Query GetItem", "T#acme#H"},
+
+	{"tenant-notify", "vault", "GetItem Query PutItem DeleteItem", "T#acme#W"},
+	{"tenant-notify", "vault", "GetItem Query PutItem", "T#acme#K"},
+	{"tenant-notify", "directory", "GetItem", "T#acme#D"},
+	{"tenant-notify", "audit", "PutItem", "T#acme#A#*"},
 
 	{"authorizer", "directory", "GetItem", "T#*#AUTH"},
 	{"admin", "directory", "GetItem PutItem UpdateItem DeleteItem Query", "T#_deployment#D T#_deployment#AUTH"},
@@ -78,7 +83,7 @@ var meant = []grant{
 func universe() []string {
 	var out []string
 	for _, tenant := range []string{"acme", "globex", "acme2", "acm", "ACME", "_deployment", "*", ""} {
-		for _, rest := range []string{"U#alice", "U#bob", "U#_org", "U#alice2", "U#alic", "U#alice#x", "U#*", "U", "K", "K2", "X", "L", "S", "D", "SCIM", "AUTH", "F#link", "F", "F#P#visit", "F#P", "R#alice", "R#bob", "R#alice2", "R", "A#2026112211", "A", "H", "H2", "B", "B2"} {
+		for _, rest := range []string{"U#alice", "U#bob", "U#_org", "U#alice2", "U#alic", "U#alice#x", "U#*", "U", "K", "K2", "X", "W", "L", "S", "D", "SCIM", "AUTH", "F#link", "F", "F#P#visit", "F#P", "R#alice", "R#bob", "R#alice2", "R", "A#2026112211", "A", "H", "H2", "B", "B2"} {
 			out = append(out, "T#"+tenant+"#"+rest)
 		}
 	}
@@ -109,7 +114,7 @@ func session(role string) map[string]string {
 	switch role {
 	case "tenant-execute", "tenant-connect", "tenant-portal":
 		return tagged("acme", "alice")
-	case "tenant-refresh", "tenant-directory", "tenant-keys":
+	case "tenant-refresh", "tenant-directory", "tenant-keys", "tenant-notify":
 		return tagged("acme", "")
 	}
 	return nil
@@ -159,6 +164,7 @@ var unwraps = map[string]struct{ own, deployment map[string]string }{
 	"tenant-refresh": {own: map[string]string{"Decrypt": "at rt cs", "GenerateDataKey": "at rt cs"}, deployment: map[string]string{"Decrypt": "cs"}},
 	"tenant-connect": {own: map[string]string{"Decrypt": "at rt cs", "GenerateDataKey": "at rt cs"}, deployment: map[string]string{"Decrypt": "cs"}},
 	"tenant-keys":    {own: map[string]string{"Decrypt": "at rt cs", "GenerateDataKey": "at rt cs"}},
+	"tenant-notify":  {own: map[string]string{"Decrypt": "wh", "GenerateDataKey": "wh"}},
 }
 
 var keyActions = strings.Fields("Decrypt GenerateDataKey GenerateDataKeyWithoutPlaintext Encrypt ReEncryptFrom ReEncryptTo CreateGrant ScheduleKeyDeletion DisableKey PutKeyPolicy Sign")
@@ -176,10 +182,10 @@ func keyFaultsOn(t *testing.T, j judge, role, key string) []string {
 	tags := session(role)
 	for _, action := range keyActions {
 		for _, tenant := range []string{"acme", "globex", "acme2", "acm", "ACME", "_deployment", "*"} {
-			for _, purpose := range []string{"at", "rt", "cs", "AT", "*"} {
+			for _, purpose := range []string{"at", "rt", "cs", "wh", "AT", "*"} {
 				full := []string{"app=behalf", "env=local", "tenant=" + tenant, "purpose=" + purpose, "ver=1"}
 				may := unwraps[role].own[action]
-				if tenant == "_deployment" && key == "CustomerKey" {
+				if key == "CustomerKey" && (tenant == "_deployment" || role == "tenant-notify") {
 					may = ""
 				} else if tenant == "_deployment" {
 					may = unwraps[role].deployment[action]
@@ -240,6 +246,7 @@ var assumers = map[string]struct {
 	"tenant-portal":    {"portal", "tenant principal", true},
 	"tenant-directory": {"admin scim", "tenant", false},
 	"tenant-keys":      {"keys", "tenant", false},
+	"tenant-notify":    {"notify", "tenant", false},
 }
 
 // stray is a role of the account that may do everything and that no policy of ours names: an administrator's, or a mistake.

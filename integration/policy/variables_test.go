@@ -15,6 +15,7 @@ import (
 	"behalf.dev/behalf/functions/canary"
 	"behalf.dev/behalf/functions/execute"
 	"behalf.dev/behalf/functions/keys"
+	"behalf.dev/behalf/functions/notify"
 	"behalf.dev/behalf/functions/portal"
 	"behalf.dev/behalf/functions/refresh"
 	"behalf.dev/behalf/functions/revoke"
@@ -27,7 +28,7 @@ import (
 func required() map[string][]string {
 	return map[string][]string{
 		"authorizer": authorizer.Variables(), "admin": admin.Variables(), "callback": callback.Variables(), "execute": execute.Variables(), "refresh": refresh.Variables(),
-		"scim": scim.Variables(), "portal": portal.Variables(), "revoke": revoke.Variables(), "audit": audit.Variables(), "canary": canary.Variables(), "keys": keys.Variables(),
+		"scim": scim.Variables(), "portal": portal.Variables(), "revoke": revoke.Variables(), "audit": audit.Variables(), "canary": canary.Variables(), "keys": keys.Variables(), "notify": notify.Variables(),
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -73,14 +74,15 @@ func (s *Stack) openAccount(ctx context.Context) error {
 	return nil
 }
 
-// openEndpoint creates what is missing at the endpoint. The sweep's schedule is that of the template.
+// openEndpoint creates what is missing at the endpoint. The sweep's schedule and the webhooks' rule are those of the template.
 func (s *Stack) openEndpoint(ctx context.Context, stacks map[string][]byte) error {
 	payload, err := json.Marshal(events.RefreshCall{Sweep: true})
 	if err != nil {
 		return err
 	}
 	a, err := endpoint.Open(ctx, endpoint.Options{URL: s.opt.Endpoint, Templates: stacks, Prefix: prefix, Credentials: s.opt.Credentials, Getenv: s.opt.Getenv, Now: s.opt.Now, Log: s.opt.Log,
-		Schedules: []endpoint.Schedule{{Function: prefix + "refresh", Every: time.Minute, Payload: payload}}})
+		Schedules: []endpoint.Schedule{{Function: prefix + "refresh", Every: time.Minute, Payload: payload}},
+		Rules:     []endpoint.Rule{{Name: prefix + "webhooks", Bus: strings.TrimSuffix(prefix, "-"), Source: events.Source, Queue: prefix + "webhooks"}}})
 	if err != nil {
 		return err
 	}

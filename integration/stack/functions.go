@@ -18,6 +18,7 @@ import (
 	"behalf.dev/behalf/functions/callback"
 	"behalf.dev/behalf/functions/execute"
 	"behalf.dev/behalf/functions/keys"
+	"behalf.dev/behalf/functions/notify"
 	"behalf.dev/behalf/functions/portal"
 	"behalf.dev/behalf/functions/refresh"
 	"behalf.dev/behalf/functions/revoke"
@@ -38,6 +39,7 @@ func wiring() map[string]func(awslambda.Deps) (any, error) {
 		"keys":       func(d awslambda.Deps) (any, error) { return handler(keys.New(d)) },
 		"revoke":     func(d awslambda.Deps) (any, error) { return handler(revoke.New(d)) },
 		"scim":       func(d awslambda.Deps) (any, error) { return handler(scim.New(d)) },
+		"notify":     func(d awslambda.Deps) (any, error) { return handler(notify.New(d)) },
 		"audit":      func(d awslambda.Deps) (any, error) { return handler(audit.New(d)) },
 	}
 }

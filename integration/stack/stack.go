@@ -188,7 +188,7 @@ const authorizerTTL = 60 * time.Second
 func (s *Stack) handler() http.Handler {
 	g := &gateway{routes: compile(apigw.Routes()), functions: map[apigw.Function]invoker{}, authorize: s.functions["authorizer"], newID: func() string { return s.ids.New("req") },
 		log: s.opt.Log, public: s.URL, cache: authorizerCache{ttl: authorizerTTL, now: s.opt.Now, m: map[string]cached{}}, observe: s.registerClient}
-	for _, f := range []apigw.Function{apigw.Admin, apigw.Callback, apigw.Execute, apigw.Keys, apigw.Portal, apigw.SCIM} {
+	for _, f := range []apigw.Function{apigw.Admin, apigw.Callback, apigw.Execute, apigw.Keys, apigw.Portal, apigw.SCIM, apigw.Notify} {
 		g.functions[f] = s.functions[string(f)]
 	}
 	emu := http.StripPrefix("/emulator", s.Emulator)

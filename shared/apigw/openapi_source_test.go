@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"behalf.dev/behalf/events"
 )
 
 // The handlers' bodies are unexported, so their source is read: a field, a query parameter or an answer's member that is
@@ -102,7 +104,7 @@ func embedded(x ast.Expr, outer string) string {
 
 func allSource(t *testing.T) source {
 	t.Helper()
-	return read(t, "functions/admin", "functions/callback", "functions/portal", "functions/execute", "functions/keys", "shared/apigw", "shared/audit", "shared/authn", "shared/connection", "shared/dynamo", "shared/catalog", "shared/toolcall")
+	return read(t, "functions/admin", "functions/callback", "functions/portal", "functions/execute", "functions/keys", "functions/notify", "shared/apigw", "shared/audit", "shared/authn", "shared/connection", "shared/dynamo", "shared/catalog", "shared/toolcall")
 }
 
 // properties are the names that a schema describes, those of allOf included.
@@ -132,14 +134,14 @@ func same(t *testing.T, what string, got, want []string) {
 func bodies() map[string]string {
 	return map[string]string{"admin.tenantBody": "TenantSettings", "admin.keyBody": "APIKeyRequest", "admin.scimTokenBody": "SCIMTokenRequest", "admin.sessionBody": "SessionRequest",
 		"admin.issuerBody": "IssuerRequest", "admin.narrowBody": "NarrowRequest", "admin.viewBody": "ViewRequest", "admin.policyBody": "PolicyRequest", "admin.decideBody": "PolicyDecideRequest", "admin.switchesBody": "SwitchesRequest",
-		"callback.decisionBody": "ApprovalDecisionRequest", "callback.approvalLinkBody": "ApprovalLinkRequest", "callback.clientBody": "OAuthClientRequest", "callback.linkBody": "ConnectLinkRequest", "callback.importBody": "ImportRequest", "callback.confirmBody": "ConfirmRequest", "portal.portalLinkBody": "PortalLinkRequest", "execute.executeBody": "ExecuteRequest", "execute.batchBody": "BatchRequest",
+		"notify.createBody": "WebhookRequest", "callback.decisionBody": "ApprovalDecisionRequest", "callback.approvalLinkBody": "ApprovalLinkRequest", "callback.clientBody": "OAuthClientRequest", "callback.linkBody": "ConnectLinkRequest", "callback.importBody": "ImportRequest", "callback.confirmBody": "ConfirmRequest", "portal.portalLinkBody": "PortalLinkRequest", "execute.executeBody": "ExecuteRequest", "execute.batchBody": "BatchRequest",
 		"keys.resealBody": "ResealRequest", "keys.kmsKeyBody": "KMSKeyRequest"}
 }
 
 func TestOpenAPI_Schemas_HaveTheMembersOfTheStructs(t *testing.T) {
 	t.Parallel()
 	doc, src := openapi(t), allSource(t)
-	answers := map[string]string{"admin.keyView": "StoredKey", "admin.connectorView": "Connector", "admin.scopesView": "ConnectorScopes", "admin.toolView": "ConnectorTool",
+	answers := map[string]string{"admin.keyView": "StoredKey", "notify.webhookView": "Webhook", "notify.secretView": "NewWebhook", "notify.deliveryView": "WebhookDelivery", "admin.connectorView": "Connector", "admin.scopesView": "ConnectorScopes", "admin.toolView": "ConnectorTool",
 		"admin.revokedConnection": "RevokedConnection", "admin.deletedTenant": "DeletedTenant", "admin.decision": "PolicyDecision", "execute.executeAnswer": "Execution", "execute.batchAnswer": "BatchAnswer", "execute.batchResult": "BatchResult", "admin.executionView": "ExecutionRecord", "apigw.Connection": "Connection",
 		"apigw.Revocation": "Revocation", "connection.Account": "Account", "audit.Record": "AuditRecord", "audit.Segment": "Segment", "audit.Sealed": "SealedRecord",
 		"callback.approvalView": "Approval", "admin.tenantView": "Tenant", "toolcall.View": "View", "admin.resourceView": "ResourceMetadata", "execute.notCallable": "NotCallable", "authn.Issuer": "Issuer", "catalog.mcpTool": "MCPTool", "catalog.openAITool": "OpenAITool", "catalog.anthropicTool": "AnthropicTool", "catalog.geminiTool": "GeminiTool",
@@ -276,9 +278,9 @@ func only(fn *ast.FuncDecl) []string {
 
 func TestOpenAPI_QueryParameters_AreThoseThatHandlersAllow(t *testing.T) {
 	t.Parallel()
-	doc, src := openapi(t), read(t, "functions/admin", "functions/callback", "functions/portal", "functions/execute", "functions/keys", "functions/scim")
+	doc, src := openapi(t), read(t, "functions/admin", "functions/callback", "functions/portal", "functions/execute", "functions/keys", "functions/notify", "functions/scim")
 	found := map[string]string{"GET /scim/v2/Users": "scim.list", "GET /scim/v2/Groups": "scim.list"}
-	for _, dir := range []string{"admin", "callback", "portal", "execute", "keys"} {
+	for _, dir := range []string{"admin", "callback", "portal", "execute", "keys", "notify"} {
 		for route, fn := range src.handlers(dir) {
 			found[route] = fn
 		}
@@ -345,6 +347,7 @@ func TestOpenAPI_Enums_AreTheConstants(t *testing.T) {
 	doc := openapi(t)
 	for _, c := range []struct{ schema, dir, typ string }{
 		{"AuditKind", "shared/audit", "Kind"}, {"ConnectionStatus", "shared/connection", "Status"}, {"LinkStatus", "shared/oauthflow", "LinkStatus"}, {"Effect", "shared/catalog", "Effect"},
+		{"WebhookStatus", "shared/notify", "Status"}, {"WebhookOutcome", "shared/notify", "Outcome"},
 	} {
 		var got []string
 		for _, v := range at(doc, "components", "schemas", c.schema, "enum").([]any) {
@@ -356,6 +359,15 @@ func TestOpenAPI_Enums_AreTheConstants(t *testing.T) {
 	for _, v := range at(doc, "components", "schemas", "Refresh", "properties", "result", "enum").([]any) {
 		got = append(got, v.(string))
 	}
+	published := []string{}
+	for _, e := range events.Published() {
+		published = append(published, string(e))
+	}
+	described := []string{}
+	for _, v := range at(doc, "components", "schemas", "EventType", "enum").([]any) {
+		described = append(described, v.(string))
+	}
+	same(t, "EventType", described, published)
 	same(t, "Refresh.result", got, constants(read(t, "shared/connection"), "RefreshStatus"))
 }
 

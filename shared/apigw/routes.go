@@ -16,6 +16,7 @@ const (
 	Keys     Function = "keys"
 	Portal   Function = "portal"
 	SCIM     Function = "scim"
+	Notify   Function = "notify"
 )
 
 // Auth says which credential a route asks of its caller.
@@ -41,7 +42,7 @@ type Route struct {
 
 // Routes is the HTTP API: the CDK app deploys it, the local stack serves it, the OpenAPI document must cover it.
 func Routes() []Route {
-	return slices.Concat(controlRoutes(), tenantKeyRoutes(), connectRoutes(), portalRoutes(), agentRoutes(), []Route{
+	return slices.Concat(controlRoutes(), tenantKeyRoutes(), connectRoutes(), portalRoutes(), webhookRoutes(), agentRoutes(), []Route{
 		{"ANY", "/scim/v2/{proxy+}", SCIM, SCIMKey, ""},
 	})
 }
@@ -122,6 +123,19 @@ func connectRoutes() []Route {
 		{post, "/connect/{link}", Callback, None, ""},
 		{get, "/oauth/callback", Callback, None, ""},
 		{get, "/oauth/callback/{context}", Callback, None, ""},
+	}
+}
+
+// webhookRoutes are how the SaaS is told what happens.
+func webhookRoutes() []Route {
+	const get, post, del = http.MethodGet, http.MethodPost, http.MethodDelete
+	return []Route{
+		{post, "/v1/webhooks", Notify, Key, "webhooks:write"},
+		{get, "/v1/webhooks", Notify, Key, "webhooks:read"},
+		{get, "/v1/webhooks/{webhook}", Notify, Key, "webhooks:read"},
+		{del, "/v1/webhooks/{webhook}", Notify, Key, "webhooks:write"},
+		{post, "/v1/webhooks/{webhook}/test", Notify, Key, "webhooks:write"},
+		{post, "/v1/webhooks/{webhook}/rotate", Notify, Key, "webhooks:write"},
 	}
 }
 

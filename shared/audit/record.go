@@ -43,6 +43,7 @@ const (
 	KMSKeyChanged        Kind = "keys.kms_key_changed"
 	KeyRetired           Kind = "keys.retired"
 	ViewChanged          Kind = "mcp_view.changed"
+	WebhookChanged       Kind = "webhook.changed"
 )
 
 // Record is one audit row. It never holds a credential or a tool's input: inputs are identified by their SHA-256.
@@ -58,6 +59,8 @@ type Record struct {
 	Connection string   `json:"connection_id,omitempty"`
 	Grant      string   `json:"grant_id,omitempty"`
 	Scopes     []string `json:"scopes,omitempty"`
+	// Webhook is the endpoint that a webhook.changed record is about.
+	Webhook string `json:"webhook_id,omitempty"`
 	// Generation is the token generation in force.
 	Generation uint64 `json:"generation,omitempty"`
 

@@ -97,3 +97,25 @@ func worthARetry(batch []types.SendMessageBatchRequestEntry, failed []types.Batc
 	}
 	return out
 }
+
+// SendFairly is Send without a delay, for one of many that share the queue: when a group has much waiting, SQS takes messages of the
+// others first (SQS Developer Guide, "Amazon SQS fair queues"). group is at most 128 letters, digits and signs.
+func (q *Queue) SendFairly(ctx context.Context, message any, group string) error {
+	b, err := json.Marshal(message)
+	if err != nil {
+		return fmt.Errorf("encode message: %w", err)
+	}
+	if _, err = q.client.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: &q.url, MessageBody: aws.String(string(b)), MessageGroupId: &group}); err != nil {
+		return fmt.Errorf("queue work: %w", err)
+	}
+	return nil
+}
+
+// Hide keeps a received message out of sight for d (at most 12 hours after it was received), counted from now.
+func (q *Queue) Hide(ctx context.Context, receipt string, d time.Duration) error {
+	_, err := q.client.ChangeMessageVisibility(ctx, &sqs.ChangeMessageVisibilityInput{QueueUrl: &q.url, ReceiptHandle: &receipt, VisibilityTimeout: int32(d.Seconds())})
+	if err != nil {
+		return fmt.Errorf("put off a message: %w", err)
+	}
+	return nil
+}

@@ -70,6 +70,18 @@ func methods() []method {
 		}},
 		{"GET /v1/api-keys", "keys", nil, func(x ctx, c cl) (any, error) { return c.APIKeys(x) }},
 		{"DELETE /v1/api-keys/{key}", "", nil, func(x ctx, c cl) (any, error) { return none(c.DeleteAPIKey(x, "id")) }},
+		{"POST /v1/webhooks", "", nil, func(x ctx, c cl) (any, error) {
+			w, err := c.CreateWebhook(x, client.WebhookRequest{URL: "https://app.example/hooks", Events: []string{"connection.revoked"}, Description: "d", Tenant: "acme"})
+			return withSecret(w), err
+		}},
+		{"GET /v1/webhooks", "webhooks", nil, func(x ctx, c cl) (any, error) { return c.Webhooks(x, "acme") }},
+		{"GET /v1/webhooks/{webhook}", "", nil, func(x ctx, c cl) (any, error) { return c.Webhook(x, "acme", "wh_x") }},
+		{"DELETE /v1/webhooks/{webhook}", "", nil, func(x ctx, c cl) (any, error) { return none(c.DeleteWebhook(x, "", "wh_x")) }},
+		{"POST /v1/webhooks/{webhook}/test", "", nil, func(x ctx, c cl) (any, error) { return c.TestWebhook(x, "acme", "wh_x") }},
+		{"POST /v1/webhooks/{webhook}/rotate", "", nil, func(x ctx, c cl) (any, error) {
+			w, err := c.RotateWebhook(x, "acme", "wh_x")
+			return withSecret(w), err
+		}},
 		{"GET /v1/connectors", "connectors", nil, func(x ctx, c cl) (any, error) { return c.Connectors(x) }},
 		{"GET /v1/connectors/{connector}", "", nil, func(x ctx, c cl) (any, error) { return c.Connector(x, "github") }},
 		{"PUT /v1/connectors/{connector}/client", "", nil, func(x ctx, c cl) (any, error) { return c.PutOAuthClient(x, "github", "id", text) }},
@@ -152,6 +164,13 @@ func methods() []method {
 // shown puts a new key's text back where the API had it, to compare the whole.
 func shown(k client.NewKey, field string) any {
 	return map[string]any{"id": k.ID, "name": k.Name, "created_at": k.CreatedAt, field: string(k.Text.Reveal(reveal.Key{}))}
+}
+
+func withSecret(w client.NewWebhook) any {
+	return struct {
+		client.Webhook
+		Secret string `json:"secret"`
+	}{w.Webhook, string(w.Secret.Reveal(reveal.Key{}))}
 }
 
 func withToken(s client.NewSession) any {

@@ -15,6 +15,8 @@ const (
 	AccessToken  Purpose = "at"
 	RefreshToken Purpose = "rt"
 	ClientSecret Purpose = "cs" // client secrets and other long-lived things that a connection starts from
+	// WebhookSecret signs what the SaaS is told. Whoever may open it can forge news, and open no credential.
+	WebhookSecret Purpose = "wh"
 )
 
 // Binding is what a sealed secret is bound to. Opening it with any other value fails.

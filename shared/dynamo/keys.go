@@ -75,6 +75,15 @@ const viewPrefix = "VIEW#"
 
 func viewKey(t tenant.ID, name string) key { return key{partition(t, "S"), viewPrefix + part(name)} }
 
+const webhookPrefix = "EP#"
+
+func webhookPartition(owner tenant.ID) string { return partition(owner, "W") }
+func webhookKey(owner tenant.ID, id string) key {
+	return key{webhookPartition(owner), webhookPrefix + part(id)}
+}
+func triesKey(owner tenant.ID, id string) key {
+	return key{webhookPartition(owner), "TRY#" + part(id)}
+}
 func listPartition(t tenant.ID) string { return partition(t, "L") }
 func listKey(t tenant.ID, id connection.ID) key {
 	return key{listPartition(t), "C#" + part(string(id))}

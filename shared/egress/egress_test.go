@@ -18,12 +18,12 @@ func TestPublic_Table(t *testing.T) {
 	t.Parallel()
 	for _, s := range []string{"127.0.0.1", "127.1.2.3", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "169.254.1.1", "100.64.0.1", "0.0.0.0", "0.1.2.3", "255.255.255.255", "224.0.0.1", "240.0.0.1", "198.18.0.1",
 		"::1", "::", "fe80::1", "fc00::1", "fd00:ec2::254", "ff02::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "::ffff:169.254.169.254", "64:ff9b::7f00:1", "2002:7f00:1::", "2001:0:7f00:1::", "fec0::1", "fe80::1%eth0"} {
-		if public(netip.MustParseAddr(s)) {
+		if Public(netip.MustParseAddr(s)) {
 			t.Errorf("%s counts as public", s)
 		}
 	}
 	for _, s := range []string{"8.8.8.8", "140.82.121.4", "2606:4700::1111"} {
-		if !public(netip.MustParseAddr(s)) {
+		if !Public(netip.MustParseAddr(s)) {
 			t.Errorf("%s is refused", s)
 		}
 	}

@@ -28,8 +28,8 @@ func refused() []netip.Prefix {
 	}
 }
 
-// public reports whether a is an address of the public Internet.
-func public(a netip.Addr) bool {
+// Public reports whether a is an address of the public Internet.
+func Public(a netip.Addr) bool {
 	a = a.Unmap()
 	if !a.IsValid() || a.Zone() != "" || !a.IsGlobalUnicast() || a.IsPrivate() || a.IsLoopback() || a.IsLinkLocalUnicast() {
 		return false
@@ -48,7 +48,7 @@ func control(_, address string, _ syscall.RawConn) error {
 	if err != nil {
 		return fmt.Errorf("dial %q: %w", address, err)
 	}
-	if !public(ap.Addr()) {
+	if !Public(ap.Addr()) {
 		return fault.New(fault.ProviderError, "the provider's host resolves to an address that is not public; refusing to connect").With("reason", "egress_refused")
 	}
 	return nil

@@ -23,10 +23,13 @@ const (
 	KeysRole          = "BEHALF_KEYS_ROLE_ARN"       // assumed per tenant, by keys
 	TenantKeys        = "BEHALF_TENANT_KEYS"         // KMS keys that tenants may bring: ARNs, in which * is any text, with commas; "none"
 	PortalRole        = "BEHALF_PORTAL_ROLE_ARN"     // assumed per tenant and principal, by portal; no KMS
+	NotifyRole        = "BEHALF_NOTIFY_ROLE_ARN"     // assumed per owner of webhooks, by notify; opens webhook secrets alone
 	RefreshFunction   = "BEHALF_REFRESH_FUNCTION"    // name of the refresh function, for on-demand refresh
 	RevokeFunction    = "BEHALF_REVOKE_FUNCTION"     // name of the revoke function, for revocation with an answer
 	RefreshQueue      = "BEHALF_REFRESH_QUEUE_URL"   // connections that are due
 	RevokeQueue       = "BEHALF_REVOKE_QUEUE_URL"    // connections to be revoked at the provider
+	WebhookQueue      = "BEHALF_WEBHOOK_QUEUE_URL"   // events from the bus, and webhooks to be delivered
+	WebhookDeadQueue  = "BEHALF_WEBHOOK_DEAD_URL"    // webhooks that were given up
 	EventBus          = "BEHALF_EVENT_BUS"           // EventBridge bus for the adopter
 	ConnectorHosts    = "BEHALF_CONNECTOR_HOSTS"     // optional JSON: host overrides by connector, for emulators
 	ConnectorsDir     = "BEHALF_CONNECTORS_DIR"      // optional: the adopter's own connector folders

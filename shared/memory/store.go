@@ -56,6 +56,8 @@ type Store struct {
 	approvals   map[approvalKey]row
 	kept        map[tenant.ID]uint64
 	deciding    map[idKey]row
+	webhooks    map[idKey]row
+	tries       map[idKey]row
 }
 
 // New returns an empty store over a clock.
@@ -65,7 +67,8 @@ func New(now func() time.Time) *Store {
 		clients: map[clientKey]row{}, tenants: map[tenant.ID]row{}, logos: map[tenant.ID]string{}, deployed: map[tenant.ID]bool{}, suspended: map[tenant.Scope]bool{},
 		ended: map[tenant.Scope]authn.Ended{}, issuers: map[tenant.ID]row{}, views: map[idKey]row{},
 		keys: map[recordKey]row{}, records: map[tenant.ID][]row{}, recorded: map[idKey]bool{}, segments: map[tenant.ID][]row{}, kept: map[tenant.ID]uint64{},
-		rules: map[tenant.ID]rulesRow{}, groups: map[tenant.Scope][]string{}, counts: map[idKey]int64{}, approvals: map[approvalKey]row{}, deciding: map[idKey]row{}}
+		rules: map[tenant.ID]rulesRow{}, groups: map[tenant.Scope][]string{}, counts: map[idKey]int64{}, approvals: map[approvalKey]row{}, deciding: map[idKey]row{},
+		webhooks: map[idKey]row{}, tries: map[idKey]row{}}
 }
 
 // row is a document and its version.

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/oauth2"
 
+	"behalf.dev/behalf/events"
 	"behalf.dev/behalf/shared/audit"
 	"behalf.dev/behalf/shared/catalog"
 	"behalf.dev/behalf/shared/connection"
@@ -104,6 +105,7 @@ func (f *Flow) depart(ctx context.Context, p Page, cookie string) (Departure, er
 	if l.Status == LinkStarted && !sameHash(l.CookieHash, cookie) {
 		return Departure{}, fault.New(fault.Conflict, "this link was opened in another browser; finish there, or ask for a new link").With("reason", "link_used")
 	}
+	first := l.Status == LinkOpen
 	if cookie == "" {
 		cookie = f.NewSecret()
 	}
@@ -122,6 +124,9 @@ func (f *Flow) depart(ctx context.Context, p Page, cookie string) (Departure, er
 	}
 	if _, err := f.Links.UpdateLink(ctx, l); err != nil {
 		return Departure{}, err
+	}
+	if first {
+		f.tell(ctx, l, events.LinkOpened, "")
 	}
 	return Departure{URL: to, Cookie: secret.FromString(cookie), MaxAge: l.Expires.Sub(f.Now())}, nil
 }
@@ -240,6 +245,7 @@ func (f *Flow) park(ctx context.Context, l Link, q url.Values) (string, error) {
 			return "", used(err)
 		}
 		f.audit(ctx, done, audit.LinkRefused, audit.Record{Reason: reason})
+		f.tell(ctx, done, events.LinkConsentDenied, reason)
 		return done.back(), nil
 	}
 	var err error

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"behalf.dev/behalf/events"
 	"behalf.dev/behalf/shared/audit"
 	"behalf.dev/behalf/shared/catalog"
 	"behalf.dev/behalf/shared/connection"
@@ -31,6 +32,7 @@ func (f *Flow) Confirm(ctx context.Context, l Link, principal tenant.Principal, 
 			return connection.Connection{}, err
 		}
 		f.audit(ctx, l, audit.LinkRefused, audit.Record{Reason: "user_mismatch", By: by})
+		f.tell(ctx, l, events.LinkUserMismatch, "user_mismatch")
 		return connection.Connection{}, fault.New(fault.Forbidden, "the person who consented is not the principal this link was made for; nothing was connected").With("reason", "user_mismatch")
 	}
 	suspended, err := f.Principals.Suspended(ctx, l.Scope)

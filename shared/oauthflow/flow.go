@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"behalf.dev/behalf/events"
 	"behalf.dev/behalf/shared/audit"
 	"behalf.dev/behalf/shared/catalog"
 	"behalf.dev/behalf/shared/connection"
@@ -83,6 +84,7 @@ type Provider interface {
 // Events tells the adopter.
 type Events interface {
 	ConnectionChanged(ctx context.Context, kind audit.Kind, c connection.Connection) error
+	LinkChanged(ctx context.Context, t events.Type, ref connection.Ref, reason string) error
 }
 
 // Deps is what a Flow works with, under one tenant's credentials.
@@ -253,6 +255,13 @@ func (f *Flow) record(ctx context.Context, l Link, kind audit.Kind, r audit.Reco
 	r.ID, r.Kind, r.Time, r.Tenant, r.Principal = f.NewID("aud"), kind, f.Now(), l.Tenant, string(l.Principal)
 	r.Connector, r.Connection = l.Connector, string(l.Connection)
 	return f.Recorder.Record(ctx, r)
+}
+
+// tell publishes what happened to a link. Nothing hangs on it, so a failure is logged.
+func (f *Flow) tell(ctx context.Context, l Link, t events.Type, reason string) {
+	if err := f.Events.LinkChanged(ctx, t, connection.Ref{Scope: l.Scope, Connector: l.Connector, ID: l.Connection}, reason); err != nil {
+		f.Log.ErrorContext(ctx, "event not published", "connection", l.Connection, "type", t, "error", err)
+	}
 }
 
 // finish moves a link to an end and forgets what was parked.

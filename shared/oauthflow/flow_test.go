@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"behalf.dev/behalf/connectors"
+	"behalf.dev/behalf/events"
 	"behalf.dev/behalf/shared/audit"
 	"behalf.dev/behalf/shared/catalog"
 	"behalf.dev/behalf/shared/connection"
@@ -112,6 +113,7 @@ func (clients) Client(context.Context, tenant.ID, string) (connection.Client, er
 type silent struct{}
 
 func (silent) ConnectionChanged(context.Context, audit.Kind, connection.Connection) error { return nil }
+func (silent) LinkChanged(context.Context, events.Type, connection.Ref, string) error     { return nil }
 
 var alice = tenant.Scope{Tenant: "acme", Principal: "user_alice"}
 

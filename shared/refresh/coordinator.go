@@ -224,7 +224,9 @@ func (c *Coordinator) abandon(ctx context.Context, j job, err error) (connection
 	if errors.Is(err, errNotMine) {
 		return c.overtaken(ctx, j.conn, nil)
 	}
-	_, uerr := c.Connections.UpdateConnection(context.WithoutCancel(ctx), j.conn, func(x connection.Connection) (connection.Connection, error) {
+	known := false
+	after, uerr := c.Connections.UpdateConnection(context.WithoutCancel(ctx), j.conn, func(x connection.Connection) (connection.Connection, error) {
+		known = worrying(x)
 		x, rerr := release(x, j.conn)
 		if !j.doubt { // an intent that was noted is void: nothing was sent
 			x.Refresh.IntentGeneration, x.Refresh.IntentAt = 0, time.Time{}
@@ -241,6 +243,8 @@ func (c *Coordinator) abandon(ctx context.Context, j job, err error) (connection
 	}
 	if uerr != nil {
 		c.Log.WarnContext(ctx, "lease not given back; it ends by itself", "connection", j.conn.ID, "error", uerr)
+	} else {
+		c.worry(ctx, known, after, string(fault.From(err).Code))
 	}
 	return connection.RefreshResult{}, fmt.Errorf("refresh %s: %w", j.conn.ID, err)
 }

@@ -139,7 +139,9 @@ func (c *Coordinator) delay(ctx context.Context, j job, failed *EndpointError) (
 	if reason == "" {
 		reason = "provider_unavailable"
 	}
+	known := false
 	after, err := c.Connections.UpdateConnection(context.WithoutCancel(ctx), j.conn, func(x connection.Connection) (connection.Connection, error) {
+		known = worrying(x)
 		x, err := release(x, j.conn)
 		if err != nil {
 			return x, err
@@ -158,11 +160,7 @@ func (c *Coordinator) delay(ctx context.Context, j job, failed *EndpointError) (
 	}
 	c.Log.WarnContext(ctx, "refresh delayed", "connection", j.conn.ID, "reason", reason, "fails", after.Refresh.Fails, "error", failed.Err)
 	c.again(ctx, j.conn.Ref, pause)
-	if after.Refresh.Fails == 1 { // once per row of failures
-		told := after
-		told.Reason = reason
-		c.publish(ctx, EventDelayed, told)
-	}
+	c.worry(ctx, known, after, reason)
 	return connection.RefreshResult{Status: connection.RefreshDelayed, Generation: after.Refresh.Generation, ExpiresAt: after.ExpiresAt, Reason: reason, RetryAfter: pause}, nil
 }
 
@@ -176,6 +174,26 @@ func lastError(failed *EndpointError) string {
 		return kind
 	}
 	return kind + ": " + reason
+}
+
+// worryingFails is how many failures in a row are more than a provider's hiccup.
+const worryingFails = 3
+
+// worrying reports that somebody should hear of a connection's failing refreshes: there were a few of them, or calls will meet
+// a token that has ended before the next attempt.
+func worrying(c connection.Connection) bool {
+	late := !c.ExpiresAt.IsZero() && !c.Refresh.NextTry.Before(c.ExpiresAt)
+	return c.Refresh.Fails >= worryingFails || c.Refresh.Fails > 0 && late
+}
+
+// worry publishes that refreshes of a connection are delayed, unless that was known before: once in a row of failures, since what
+// is worrying stays so until the row ends.
+func (c *Coordinator) worry(ctx context.Context, known bool, after connection.Connection, reason string) {
+	if known || !worrying(after) {
+		return
+	}
+	after.Reason = reason
+	c.publish(ctx, EventDelayed, after)
 }
 
 // remember keeps the doubt for whoever asks next, until tokens come or the grant is dead. A provider that was never seen

@@ -142,14 +142,44 @@ func TestRefresh_ShortGrace_SecondLookIsQueued(t *testing.T) {
 func TestRefresh_Delayed_ComesAgainAndSaysSoOnce(t *testing.T) {
 	in(t, func(t *testing.T) {
 		w := newWorld(t, static)
-		w.provider.act = on(refuse, 1, 2)
-		for range 2 {
+		w.provider.act = on(refuse, 1, 2, 3, 4, 5)
+		for n := range 5 {
 			res, err := w.worker(nil).run(connection.RefreshRequest{})
 			w.want(res, err, connection.RefreshDelayed, "provider_unavailable")
 			if n := len(w.queued); n == 0 || w.queued[n-1] <= res.RetryAfter {
 				t.Fatalf("queued %v for a retry after %v", w.queued, res.RetryAfter)
 			}
 			time.Sleep(w.queued[len(w.queued)-1])
+			if n < 2 && len(w.events) != 0 || n >= 2 && (len(w.events) != 1 || w.events[0] != refresh.EventDelayed) {
+				t.Errorf("after %d failures: events %v", n+1, w.events)
+			}
+		}
+	})
+}
+
+// A first failure matters too when the token ends before the next attempt.
+func TestRefresh_DelayedBeyondTheTokensEnd_SaysSoAtOnce(t *testing.T) {
+	in(t, func(t *testing.T) {
+		w := newWorld(t, static)
+		time.Sleep(time.Until(w.current().ExpiresAt) - time.Second)
+		w.provider.act = on(refuse, 1, 2)
+		for range 2 {
+			res, err := w.worker(nil).run(connection.RefreshRequest{})
+			w.want(res, err, connection.RefreshDelayed, "provider_unavailable")
+			time.Sleep(w.queued[len(w.queued)-1])
+		}
+		if len(w.events) != 1 || w.events[0] != refresh.EventDelayed {
+			t.Errorf("events %v", w.events)
+		}
+	})
+}
+
+// What fails on our side delays as well.
+func TestRefresh_OursFailsAgainAndAgain_SaysSoOnce(t *testing.T) {
+	in(t, func(t *testing.T) {
+		w := newWorld(t, static)
+		for range 5 {
+			_, _ = w.worker(failAt("client 1")).run(connection.RefreshRequest{Force: true})
 		}
 		if len(w.events) != 1 || w.events[0] != refresh.EventDelayed {
 			t.Errorf("events %v", w.events)

@@ -31,6 +31,7 @@ func ConditionalWrites(t *testing.T, open func(t *testing.T) Store) {
 		"ResealClient_OnlyExactlyWhatWasRead":           resealClient,
 		"PutWalk_FromOldVersion_Conflict":               walkStale,
 		"PutClient_RevisionsWithoutGaps":                clientRevisions,
+		"PutEndpoint_FromOldVersion_ChangesNothing":     webhookStale,
 		"PutKey_KnownVersion_Conflict":                  keyOnce,
 		"PutKeyRecord_KnownID_Conflict":                 keyRecordOnce,
 		"PutTenant_FromOldVersion_ChangesNothing":       tenantStale,

@@ -40,6 +40,8 @@ func Records(t *testing.T, open func(t *testing.T) Store) {
 		"StoredClients_OfOneOwner":                        storedClients,
 		"DestroyKeys_OfOneTenant_LeavesTheOther":          destroyKeys,
 		"KeyRecords_OfBothKinds_InTheirPlaces":            keyRecords,
+		"Webhook_StoredReadDeleted_OfItsOwnerOnly":        webhookCycle,
+		"Tries_Added_NewestAreKept":                       webhookTries,
 		"Tenant_Stored_ComesBackWhole":                    tenantWhole,
 		"Tenants_InPages_WithoutDeletedOnes":              tenantList,
 		"Visit_OpensOnce":                                 visits,

@@ -11,6 +11,7 @@ import (
 	"behalf.dev/behalf/shared/connection"
 	"behalf.dev/behalf/shared/dynamo"
 	"behalf.dev/behalf/shared/keyring"
+	"behalf.dev/behalf/shared/notify"
 	"behalf.dev/behalf/shared/oauthclient"
 	"behalf.dev/behalf/shared/oauthflow"
 	"behalf.dev/behalf/shared/policy"
@@ -56,6 +57,9 @@ type Store interface {
 	toolcall.Approvals
 	approval.Links
 	Rules
+	notify.Endpoints
+	notify.Remover
+	notify.Trail
 }
 
 // Rules are a tenant's switches and policy, and what policies are about.
@@ -140,9 +144,10 @@ type Portal interface {
 	Activities(ctx context.Context, s tenant.Scope) ([]audit.Activity, error)
 }
 
-// Shredder destroys the wrapped keys of a tenant.
+// Shredder destroys the wrapped keys of a tenant, and removes its webhook endpoints.
 type Shredder interface {
 	DestroyKeys(ctx context.Context, t tenant.ID) error
+	DeleteEndpoints(ctx context.Context, t tenant.ID) error
 }
 
 // Run runs all tiers. open returns an empty store; it is called once for each test.

@@ -16,7 +16,7 @@ import (
 // Envelope layout, big-endian:
 //
 //	 0  3  magic "BV1"
-//	 3  1  purpose 'a' | 'r' | 'c'
+//	 3  1  purpose 'a' | 'r' | 'c' | 'w'
 //	 4  4  version of the tenant key
 //	 8 32  salt
 //	40 32  key commitment
@@ -50,6 +50,8 @@ func purposeByte(p connection.Purpose) (byte, error) {
 		return 'r', nil
 	case connection.ClientSecret:
 		return 'c', nil
+	case connection.WebhookSecret:
+		return 'w', nil
 	}
 	return 0, errors.New("unknown purpose")
 }

@@ -49,7 +49,7 @@ func Parse(op string, body []byte) (*Request, error) {
 	if err := json.Unmarshal(body, &r.q); err != nil {
 		return nil, awserr.New("SerializationException", "%v", err)
 	}
-	if r.q.MessageGroupID != "" || strings.HasSuffix(r.q.QueueName, ".fifo") {
+	if r.q.MessageDeduplicationID != "" || strings.HasSuffix(r.q.QueueName, ".fifo") {
 		return nil, awserr.Unknown("FIFO queues")
 	}
 	return r, nil

@@ -30,6 +30,8 @@ type Options struct {
 	Prefix string
 	// Schedules invoke functions at intervals.
 	Schedules []Schedule
+	// Rules bring events to queues.
+	Rules []Rule
 	// Credentials are those of a role by ARN, or of the operator for "", at an endpoint that enforces IAM. nil: everybody uses
 	// the SDK's default credentials, or test/test when the environment names none.
 	Credentials func(roleARN string) aws.CredentialsProvider

@@ -17,6 +17,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	ddbtypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	ebtypes "github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
@@ -51,7 +53,27 @@ func bare(t *testing.T, c *clock) (*localaws.AWS, endpoint.Options) {
 		return credentials.NewStaticCredentialsProvider(key, sec, "")
 	}
 	return a, endpoint.Options{URL: srv.URL, Templates: stacks, Prefix: "behalf-local-", Now: c.now, Credentials: operator,
-		Schedules: []endpoint.Schedule{{Function: "behalf-local-refresh", Every: time.Minute, Payload: []byte(`{"sweep":true}`)}}}
+		Schedules: []endpoint.Schedule{{Function: "behalf-local-refresh", Every: time.Minute, Payload: []byte(`{"sweep":true}`)}},
+		Rules:     []endpoint.Rule{{Name: "behalf-local-webhooks", Bus: "behalf-local", Source: "behalf", Queue: "behalf-local-webhooks"}}}
+}
+
+func TestRules_BringEventsOfTheirSourceToTheQueue(t *testing.T) {
+	t.Parallel()
+	_, o := bare(t, &clock{})
+	a := open(t, o)
+	open(t, o) // a second time changes nothing
+	url := environment(t, a, "notify")["BEHALF_WEBHOOK_QUEUE_URL"]
+	bus := eventbridge.NewFromConfig(a.Config(""))
+	for _, source := range []string{"behalf", "somebody"} {
+		if _, err := bus.PutEvents(t.Context(), &eventbridge.PutEventsInput{Entries: []ebtypes.PutEventsRequestEntry{{EventBusName: aws.String("behalf-local"), Source: &source,
+			DetailType: aws.String("x"), Detail: aws.String("{}")}}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := sqs.NewFromConfig(a.Config("")).ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &url, MaxNumberOfMessages: 10})
+	if err != nil || len(got.Messages) != 1 || !strings.Contains(*got.Messages[0].Body, `"source":"behalf"`) {
+		t.Errorf("%d messages, %v", len(got.Messages), err)
+	}
 }
 
 func open(t *testing.T, o endpoint.Options) *endpoint.Account {
@@ -104,12 +126,12 @@ func TestOpen_Twice_MakesThingsOnceAndEnvironmentsNameThem(t *testing.T) {
 	l.Counter().Reset()
 	two := open(t, o)
 	again := l.Counter().Snapshot()
-	for op, want := range map[string]int{"kms:CreateKey": 2, "kms:CreateAlias": 2, "sqs:CreateQueue": 5, "dynamodb:UpdateTimeToLive": 2} {
+	for op, want := range map[string]int{"kms:CreateKey": 2, "kms:CreateAlias": 2, "sqs:CreateQueue": 7, "dynamodb:UpdateTimeToLive": 2} {
 		if made[op] != want || again[op] != 0 {
 			t.Errorf("%s: %d times, then %d; want %d and none", op, made[op], again[op], want)
 		}
 	}
-	for _, f := range []string{"admin", "audit", "authorizer", "callback", "execute", "portal", "refresh", "revoke", "scim"} {
+	for _, f := range []string{"admin", "audit", "authorizer", "callback", "execute", "notify", "portal", "refresh", "revoke", "scim"} {
 		x, y := environment(t, one, f), environment(t, two, f)
 		for k, v := range x {
 			if y[k] != v || strings.Contains(v, "plan.internal") {

@@ -99,6 +99,11 @@ func (a *Account) deploy(ctx context.Context) error {
 	if err := p.each("AWS::S3::Bucket", func(r localaws.Resource) error { return ensureBucket(ctx, b.to, r.Ref) }); err != nil {
 		return err
 	}
+	for _, r := range a.opt.Rules {
+		if err := b.rule(ctx, r); err != nil {
+			return err
+		}
+	}
 	for _, f := range p.made.Functions {
 		f.Environment = exchange(f.Environment, b.swap)
 		a.functions = append(a.functions, f)

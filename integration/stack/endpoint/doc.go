@@ -4,7 +4,7 @@
 // gives them this package instead, which does over HTTP what CloudFormation and Lambda do in a deployment:
 //
 //	Choose      tells whether there is an endpoint, and refuses real AWS
-//	Open        creates what the code needs and does not find: tables of dynamo.Schema, keys, queues, the event bus
+//	Open        creates what the code needs and does not find: tables of dynamo.Schema, keys, queues, the event bus and its rules
 //	Config      the SDK configuration of a function; its Lambda Invoke calls stay in this process
 //	Start       feeds functions from queues, table streams and the schedule, by polling
 //	Drain       waits until nothing is left to deliver
