@@ -71,6 +71,12 @@ type Account struct {
 	TenantName string `json:"tenant_name,omitempty"`
 }
 
+// Same reports that a and b are one account: the same id, in the same tenant of the provider where both name one. Some
+// providers give a person one id across workspaces.
+func (a Account) Same(b Account) bool {
+	return a.ID == b.ID && (a.TenantID == "" || b.TenantID == "" || a.TenantID == b.TenantID)
+}
+
 // Connection is everything about a connection but its secrets.
 type Connection struct {
 	Ref
