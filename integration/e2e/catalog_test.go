@@ -31,7 +31,7 @@ func TestJourney_Linear_RotatesAndReadsErrorsInAGoodAnswer(t *testing.T) {
 	}
 	f.Execute(t, session, "linear_create_issue", object{"team_id": "team-acme", "title": "Fix login"}, nil).Want(t, 200)
 	f.Execute(t, session, "linear_get_issue", object{"issue": "ENG-404"}, nil).WantCode(t, "provider_error") // status 200 there
-	f.Fail(t, "linear", emulator.Fault{Kind: emulator.KindAPI, Mode: emulator.ModeRateLimited, Times: 9})
+	f.Fail(t, "linear", emulator.Fault{Kind: emulator.KindAPI, Mode: emulator.ModeRateLimited, RetryAfter: 30, Times: 9})
 	f.Execute(t, session, "linear_create_comment", object{"issue_id": "i", "body": "x"}, nil).WantCode(t, "rate_limited") // 400 there
 	f.Fail(t, "linear")
 	// The reply to a refresh is lost: the replay window saves the connection.
@@ -42,7 +42,7 @@ func TestJourney_Linear_RotatesAndReadsErrorsInAGoodAnswer(t *testing.T) {
 	f.Clock.Advance(2 * time.Minute)
 	f.Execute(t, session, "linear_get_viewer", nil, nil).Want(t, 200)
 	gone(t, f, "acme", id, "revoked")
-	f.Execute(t, session, "linear_get_viewer", nil, nil).WantCode(t, "connection_required")
+	f.Execute(t, session, "linear_get_viewer", nil, nil).WantCode(t, "revoked")
 }
 
 // gone revokes a connection and checks how the provider answered.
@@ -66,7 +66,7 @@ func TestJourney_Gmail_RefreshTokenStaysAndRevocationReachesFar(t *testing.T) {
 		t.Errorf("%s", got.Body)
 	}
 	f.Execute(t, session, "gmail_send_message", object{"raw": "VG86IGphbmU="}, nil).WantCode(t, "scope_missing")
-	f.Fail(t, "gmail", emulator.Fault{Kind: emulator.KindAPI, Mode: emulator.ModeRateLimited, Times: 9})
+	f.Fail(t, "gmail", emulator.Fault{Kind: emulator.KindAPI, Mode: emulator.ModeRateLimited, RetryAfter: 30, Times: 9})
 	f.Execute(t, session, "gmail_list_labels", nil, nil).WantCode(t, "rate_limited") // 403 there
 	f.Fail(t, "gmail")
 	for range 2 { // no answer brings a refresh token
@@ -74,7 +74,6 @@ func TestJourney_Gmail_RefreshTokenStaysAndRevocationReachesFar(t *testing.T) {
 		session = f.Session(t, "acme", "user_alice", nil)
 		f.Execute(t, session, "gmail_search_messages", object{"query": "is:unread"}, nil).Want(t, 200)
 	}
-	// Wider scopes in a second connection of the same account: its grant there is the same, so the first is not revoked alone.
 	gone(t, f, "acme", id, "revoked")
 	if n := f.Counters(t, "gmail").Revocations; n != 1 {
 		t.Errorf("%d revocations", n)

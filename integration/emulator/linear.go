@@ -141,7 +141,8 @@ func (l *linear) refuse(c *call, why refusal) reply {
 		return oauthError(why)
 	case why.reason == reasonRateLimited:
 		reset := c.p.now().Add(seconds(max(1, why.retryAfter))).UnixMilli()
-		return lnError(http.StatusBadRequest, "RATELIMITED", "Rate limit exceeded").set("X-RateLimit-Requests-Reset", strconv.FormatInt(reset, 10))
+		return lnError(http.StatusBadRequest, "RATELIMITED", "Rate limit exceeded").set("X-RateLimit-Requests-Reset", strconv.FormatInt(reset, 10)).
+			set("Date", c.p.now().UTC().Format(http.TimeFormat)) // the time that the reset is counted from
 	case why.reason == reasonScope:
 		return lnError(http.StatusOK, "FORBIDDEN", "Invalid scope: `"+strings.Join(why.needed, "` or `")+"` required")
 	case why.reason == reasonCoded:

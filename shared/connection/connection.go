@@ -91,6 +91,8 @@ type Connection struct {
 	Scopes []string
 	// Metadata are non-secret facts from the provider that requests need ("instance_url").
 	Metadata map[string]string
+	// Access is who an organization's connection may be used on behalf of. Connections of users have none.
+	Access Access `json:",omitzero"`
 	// Grant is the authorisation in force.
 	Grant GrantID
 	// ClientOwner is the tenant whose OAuth client was used: the tenant itself or tenant.Deployment; empty when the

@@ -52,7 +52,7 @@ type Listing struct {
 // active connection whose scopes suffice. With a query it searches among those of all connectors that the session may
 // use, best matches first; what cannot be called now says what it lacks.
 func (e *Executor) List(ctx context.Context, s authn.Session, w Want) (Listing, error) {
-	snap, err := e.State.Connected(ctx, s.Scope)
+	snap, err := e.reached(ctx, s, func(ctx context.Context) (Snapshot, error) { return e.State.Connected(ctx, s.Scope) })
 	if err != nil {
 		return Listing{}, err
 	}
