@@ -19,6 +19,18 @@ func register(t *testing.T, f *e2e.Fixture, connector string) {
 	f.Back(t, "PUT", "/v1/connectors/"+connector+"/client", object{"client_id": "client-" + connector, "client_secret": e2e.ClientSecret}).Want(t, 200)
 }
 
+// registerApp gives github-app a client that signs, and returns its key.
+func registerApp(t *testing.T, f *e2e.Fixture) string {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private := string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}))
+	f.Back(t, "PUT", "/v1/connectors/github-app/client", object{"client_id": "Iv23app", "private_key": private}).Want(t, 200)
+	return private
+}
+
 func TestJourney_Linear_RotatesAndReadsErrorsInAGoodAnswer(t *testing.T) {
 	t.Parallel()
 	f := e2e.New(t)
@@ -108,12 +120,7 @@ func TestJourney_HubSpot_PortalComesWithTheTokenAndScopesAreNamed(t *testing.T) 
 func TestJourney_GitHubApp_InstallationIsVouchedForAndItsTokensAreMinted(t *testing.T) {
 	t.Parallel()
 	f := e2e.New(t)
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	private := string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}))
-	f.Back(t, "PUT", "/v1/connectors/github-app/client", object{"client_id": "Iv23app", "private_key": private}).Want(t, 200)
+	registerApp(t, f)
 	// A user cannot name an installation: the app's key would sign for another customer's as well.
 	body := object{"tenant": "acme", "principal": "user_alice", "connector": "github-app", "return_url": e2e.ReturnURL}
 	if got := f.Back(t, "POST", "/v1/connect-links", body).WantCode(t, "invalid_input"); got.Text("field") != "/params/installation_id" {

@@ -131,7 +131,7 @@ func same(t *testing.T, what string, got, want []string) {
 // bodies ties each request body's struct to its schema.
 func bodies() map[string]string {
 	return map[string]string{"admin.tenantBody": "TenantSettings", "admin.keyBody": "APIKeyRequest", "admin.scimTokenBody": "SCIMTokenRequest", "admin.sessionBody": "SessionRequest",
-		"admin.issuerBody": "IssuerRequest", "admin.narrowBody": "NarrowRequest", "admin.viewBody": "ViewRequest", "admin.policyBody": "PolicyRequest", "admin.decideBody": "PolicyDecideRequest", "admin.switchesBody": "SwitchesRequest",
+		"admin.issuerBody": "IssuerRequest", "admin.narrowBody": "NarrowRequest", "admin.viewBody": "ViewRequest", "admin.accessBody": "Access", "admin.policyBody": "PolicyRequest", "admin.decideBody": "PolicyDecideRequest", "admin.switchesBody": "SwitchesRequest",
 		"callback.clientBody": "OAuthClientRequest", "callback.linkBody": "ConnectLinkRequest", "callback.importBody": "ImportRequest", "callback.confirmBody": "ConfirmRequest", "portal.portalLinkBody": "PortalLinkRequest", "execute.executeBody": "ExecuteRequest", "execute.batchBody": "BatchRequest",
 		"keys.resealBody": "ResealRequest", "keys.kmsKeyBody": "KMSKeyRequest"}
 }
@@ -141,7 +141,7 @@ func TestOpenAPI_Schemas_HaveTheMembersOfTheStructs(t *testing.T) {
 	doc, src := openapi(t), allSource(t)
 	answers := map[string]string{"admin.keyView": "StoredKey", "admin.connectorView": "Connector", "admin.scopesView": "ConnectorScopes", "admin.toolView": "ConnectorTool",
 		"admin.revokedConnection": "RevokedConnection", "admin.deletedTenant": "DeletedTenant", "admin.decision": "PolicyDecision", "execute.executeAnswer": "Execution", "execute.batchAnswer": "BatchAnswer", "execute.batchResult": "BatchResult", "admin.executionView": "ExecutionRecord", "apigw.Connection": "Connection",
-		"apigw.Revocation": "Revocation", "connection.Account": "Account", "audit.Record": "AuditRecord", "audit.Segment": "Segment", "audit.Sealed": "SealedRecord",
+		"apigw.Revocation": "Revocation", "connection.Account": "Account", "connection.Access": "Access", "audit.Record": "AuditRecord", "audit.Segment": "Segment", "audit.Sealed": "SealedRecord",
 		"admin.tenantView": "Tenant", "toolcall.View": "View", "admin.resourceView": "ResourceMetadata", "execute.notCallable": "NotCallable", "authn.Issuer": "Issuer", "catalog.mcpTool": "MCPTool", "catalog.openAITool": "OpenAITool", "catalog.anthropicTool": "AnthropicTool", "catalog.geminiTool": "GeminiTool",
 		"keys.keyView": "TenantKey", "keys.keysView": "TenantKeys", "keys.resealView": "ResealReport", "keys.retiredView": "RetiredKey"}
 	for _, table := range []map[string]string{bodies(), answers} {

@@ -153,7 +153,7 @@ func shown(k client.NewKey, field string) any {
 }
 
 func withToken(s client.NewSession) any {
-	return map[string]any{"session_id": s.ID, "tenant": s.Tenant, "principal": s.Principal, "expires_at": s.ExpiresAt, "token": string(s.Token.Reveal(reveal.Key{}))}
+	return map[string]any{"session_id": s.ID, "tenant": s.Tenant, "principal": s.Principal, "on_behalf_of": s.OnBehalfOf, "expires_at": s.ExpiresAt, "token": string(s.Token.Reveal(reveal.Key{}))}
 }
 
 // Each method sends what the OpenAPI document allows, and loses nothing of what it lets the API answer.

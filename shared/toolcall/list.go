@@ -75,13 +75,24 @@ func (e *Executor) List(ctx context.Context, s authn.Session, w Want) (Listing, 
 			if !ok || !s.Allows(spec.ID, t.Name) || !w.View.Allows(t) {
 				continue
 			}
-			l := Listed{Tool: t, Lacks: e.lacks(s, t, held), Accounts: accounts(held), position: fmt.Sprintf("%04d %s", maxScore-score, t.Name)}
+			l := Listed{Tool: t, Lacks: e.lacks(s, t, held), Accounts: accounts(held)}
+			l.position = placeOf(l, score)
 			if l.Lacks == nil || len(words) > 0 {
 				all = append(all, l)
 			}
 		}
 	}
 	return pageOf(all, w), nil
+}
+
+// placeOf orders by score and, among equals, what can be called now before what cannot: connectors for one provider have tools
+// of like names.
+func placeOf(l Listed, score int) string {
+	callable := 0
+	if l.Lacks != nil {
+		callable = 1
+	}
+	return fmt.Sprintf("%04d %d %s", maxScore-score, callable, l.Tool.Name)
 }
 
 // pageOf sorts and cuts. A position is a place in the order and not a number, so a tool that appears or goes meanwhile
