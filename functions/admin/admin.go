@@ -111,6 +111,8 @@ func (f *Function) routes() map[string]apigw.Handler {
 		"POST /v1/tenants/{tenant}/connections/{connection}/pause":   f.pauseConnection,
 		"POST /v1/tenants/{tenant}/connections/{connection}/resume":  f.resumeConnection,
 		"GET /v1/refresh/due":                                        f.listDue,
+		"GET /v1/tenants/{tenant}/connections/{connection}/access":   f.getAccess,
+		"PUT /v1/tenants/{tenant}/connections/{connection}/access":   f.putAccess,
 		"DELETE /v1/tenants/{tenant}/principals/{principal}":         f.deletePrincipal,
 		"GET /v1/tenants/{tenant}/audit":                             f.audit,
 	})

@@ -72,7 +72,7 @@ func (f *Function) getExecution(ctx context.Context, r *apigw.Request) (*apigw.R
 	if err != nil {
 		return nil, err
 	}
-	if len(records) == 0 || records[0].Principal != string(s.Principal) {
+	if len(records) == 0 || records[0].Principal != string(s.Principal) || s.OnBehalfOf != "" && records[0].OnBehalfOf != string(s.OnBehalfOf) {
 		return nil, fault.New(fault.NotFound, "this session's principal has no execution %s", id)
 	}
 	return apigw.JSON(http.StatusOK, viewExecution(records, f.deps.Now()))

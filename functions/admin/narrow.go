@@ -49,7 +49,7 @@ func (f *Function) narrowSession(ctx context.Context, r *apigw.Request) (*apigw.
 		return nil, err
 	}
 	return f.mint(ctx, db, child, audit.Record{ID: f.deps.IDs.New("aud"), Kind: audit.SessionNarrowed, Time: f.deps.Now(), Tenant: child.Tenant, Principal: string(child.Principal),
-		Session: child.ID, Parents: child.Parents, Agent: child.Agent, Run: child.Run, By: parent.ID, VerifiedBy: "session", Outcome: "succeeded", RequestID: r.ID()})
+		OnBehalfOf: string(child.OnBehalfOf), Session: child.ID, Parents: child.Parents, Agent: child.Agent, Run: child.Run, By: parent.ID, VerifiedBy: "session", Outcome: "succeeded", RequestID: r.ID()})
 }
 
 // narrowed checks the request and derives the session.

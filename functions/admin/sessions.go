@@ -18,6 +18,7 @@ import (
 type sessionBody struct {
 	Tenant           string   `json:"tenant"`
 	Principal        string   `json:"principal"`
+	OnBehalfOf       string   `json:"on_behalf_of"`
 	SubjectToken     string   `json:"subject_token"`
 	SubjectTokenType string   `json:"subject_token_type"`
 	Connectors       []string `json:"connectors"`
@@ -44,6 +45,11 @@ func (f *Function) createSession(ctx context.Context, r *apigw.Request, by authn
 	if err := by.MayTouch(s.Tenant); err != nil {
 		return nil, err
 	}
+	if s.Principal == tenant.Org && s.OnBehalfOf == "" {
+		if err := by.Require("sessions:org"); err != nil {
+			return nil, err
+		}
+	}
 	note := f.note(audit.SessionCreated, s.Tenant, by)
 	note.Agent, note.Run, note.VerifiedBy = s.Agent, s.Run, "api_key"
 	db, t, err := f.live(ctx, s.Tenant)
@@ -62,8 +68,13 @@ func (f *Function) createSession(ctx context.Context, r *apigw.Request, by authn
 	if err := mayStart(ctx, db, s.Scope); err != nil {
 		return nil, err
 	}
+	if user, ok := s.Behalf(); ok {
+		if err := mayStart(ctx, db, user); err != nil {
+			return nil, fault.From(err).WithField("/on_behalf_of")
+		}
+	}
 	s.ID = authn.NewSessionID(f.deps.IDs, s.Scope)
-	note.Principal, note.Session = string(s.Principal), s.ID
+	note.Principal, note.OnBehalfOf, note.Session = string(s.Principal), string(s.OnBehalfOf), s.ID
 	return f.mint(ctx, db, s, note)
 }
 
@@ -119,8 +130,12 @@ func (f *Function) mint(ctx context.Context, db *dynamo.DB, s authn.Session, not
 	if err := db.Record(ctx, note); err != nil {
 		return nil, err
 	}
-	return apigw.JSON(http.StatusCreated, map[string]any{"session_id": s.ID, "token": string(token.Reveal(reveal.Key{})), "token_type": "Bearer", "tenant": s.Tenant, "principal": s.Principal,
-		"expires_at": s.Expires.UTC().Format(time.RFC3339), "expires_in": int(s.Expires.Sub(f.deps.Now()).Seconds())})
+	out := map[string]any{"session_id": s.ID, "token": string(token.Reveal(reveal.Key{})), "token_type": "Bearer", "tenant": s.Tenant, "principal": s.Principal,
+		"expires_at": s.Expires.UTC().Format(time.RFC3339), "expires_in": int(s.Expires.Sub(f.deps.Now()).Seconds())}
+	if s.OnBehalfOf != "" {
+		out["on_behalf_of"] = s.OnBehalfOf
+	}
+	return apigw.JSON(http.StatusCreated, out)
 }
 
 // session checks every field of a request; limits must name connectors and tools that exist.
@@ -135,6 +150,12 @@ func (f *Function) session(b sessionBody) (s authn.Session, err error) {
 		if s.Principal, err = tenant.ParsePrincipal("/principal", b.Principal); err != nil {
 			return s, err
 		}
+	}
+	if b.OnBehalfOf != "" && b.SubjectToken != "" {
+		return s, fault.Invalid("/on_behalf_of", "on_behalf_of and subject_token exclude each other")
+	}
+	if s.OnBehalfOf, err = authn.ParseBehalf("/on_behalf_of", s.Principal, b.OnBehalfOf); err != nil {
+		return s, err
 	}
 	if err := f.checkLimits(b.Connectors, b.Tools, b.Agent, b.RunID); err != nil {
 		return s, err

@@ -129,6 +129,10 @@ func (f *Function) session(ctx context.Context, token secret.Text) (map[string]a
 		return nil, "", err
 	}
 	values, err := apigw.SessionContext(s, creds)
+	if user, ok := s.Behalf(); ok && err == nil {
+		creds, err = f.vendor.ForPrincipal(ctx, user)
+		apigw.BehalfContext(values, creds)
+	}
 	return values, apigw.Session, err
 }
 

@@ -171,6 +171,7 @@ func walk(t *testing.T, f *e2e.Fixture) []known {
 		f.Do(t, e2e.Request{Method: "POST", Path: "/v1/tools?x=1", Token: session + "x"})
 	}
 	out = append(out, walkForms(t, f)...)
+	out = append(out, walkRegistered(t, f)...)
 	scim := scimToken(t, f, "acme")
 	out = append(out, known{"SCIM token", scim, "POST /v1/tenants/acme/scim-tokens"})
 	setActive(t, f, scim, scimUser(t, f, scim, "user_alice"), false)
@@ -225,6 +226,26 @@ func walkForms(t *testing.T, f *e2e.Fixture) (out []known) {
 		f.Back(t, "DELETE", "/v1/tenants/acme/connections/"+id, nil).Want(t, 200)
 	}
 	return out
+}
+
+// walkRegistered connects at the providers whose clients the fixture does not register, and returns the secrets.
+func walkRegistered(t *testing.T, f *e2e.Fixture) (out []known) {
+	t.Helper()
+	for provider, tool := range map[string]string{"linear": "linear_get_viewer", "gmail": "gmail_get_profile", "hubspot": "hubspot_list_deals"} {
+		register(t, f, provider)
+		got, id := connectWatched(t, f, provider)
+		session := f.Session(t, "acme", "user_alice", nil)
+		out = append(append(out, got...), known{"session token", session, "POST /v1/sessions"})
+		f.Execute(t, session, tool, nil, nil).Want(t, 200)
+		out = append(out, tokens(t, f, provider, id)...)
+		f.Back(t, "DELETE", "/v1/tenants/acme/connections/"+id, nil).Want(t, 200)
+	}
+	out = append(out, secretsIn(t, "github-app", registerApp(t, f))...)
+	body := object{"principal": "user_alice", "connector": "github-app", "credential": f.Key(t, "github-app", "alice")}
+	id := f.Back(t, "POST", "/v1/tenants/acme/connections", body).Want(t, 201).Text("id")
+	session := f.Session(t, "acme", "user_alice", nil)
+	f.Execute(t, session, "github-app_list_repositories", nil, nil).Want(t, 200)
+	return append(append(out, known{"session token", session, "POST /v1/sessions"}), tokens(t, f, "github-app", id)[0])
 }
 
 // secretsIn are a field's value and, since nobody would show a whole file, the lines of the private key in it.

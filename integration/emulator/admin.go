@@ -16,6 +16,9 @@ type ClientRegistration struct {
 	// Scopes are granted when a request names none, as a GitHub App's fixed
 	// permissions are.
 	Scopes []string `json:"scopes,omitempty"`
+	// PublicKey, as PEM (PKIX), is what an app has in place of a secret when it
+	// signs. It asks for no consent, so it needs no redirect URI.
+	PublicKey string `json:"public_key,omitempty"`
 }
 
 // CallReport is a part of the log. Dropped says how many of the oldest lines
@@ -46,7 +49,7 @@ func (s *Server) RegisterClient(provider string, reg ClientRegistration) error {
 }
 
 func (p *provider) register(reg ClientRegistration) error {
-	if reg.ClientID == "" || reg.ClientSecret == "" || len(reg.RedirectURIs) == 0 {
+	if reg.ClientID == "" || reg.PublicKey == "" && (reg.ClientSecret == "" || len(reg.RedirectURIs) == 0) {
 		return fmt.Errorf("register client: client_id, client_secret and redirect_uris are required")
 	}
 	for _, raw := range reg.RedirectURIs {
@@ -58,7 +61,7 @@ func (p *provider) register(reg ClientRegistration) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.clients[reg.ClientID] = &client{ID: reg.ClientID, SecretHash: hashOf(reg.ClientSecret), Name: reg.Name,
-		RedirectURIs: slices.Clone(reg.RedirectURIs), Scopes: slices.Clone(reg.Scopes)}
+		RedirectURIs: slices.Clone(reg.RedirectURIs), Scopes: slices.Clone(reg.Scopes), PublicKey: reg.PublicKey}
 	p.save()
 	return nil
 }

@@ -7,7 +7,8 @@ import (
 
 // dialects lists every emulated provider, each with fresh API data.
 func dialects() []dialect {
-	return []dialect{newGitHub(), newSlack(), newSalesforce(), newStripe(), newBigQuery(), newSnowflake(), newZendesk()}
+	return []dialect{newGitHub(), newSlack(), newSalesforce(), newStripe(), newBigQuery(), newSnowflake(), newZendesk(),
+		newLinear(), newGmail(), newHubSpot(), newGitHubApp()}
 }
 
 // dialect is one provider's manner of speaking. Whatever all providers have in

@@ -1,6 +1,6 @@
-// Package emulator answers like GitHub, Slack and Salesforce, and like BigQuery,
-// Snowflake, Stripe and Zendesk, where people make keys themselves, so that an
-// adopter (and Behalf's own demo and tests) can run real OAuth 2.0
+// Package emulator answers like GitHub, Slack, Salesforce, Linear, Gmail and
+// HubSpot, like BigQuery, Snowflake, Stripe and Zendesk, where people make keys
+// themselves, and like GitHub to an app that is installed, so that an adopter (and Behalf's own demo and tests) can run real OAuth 2.0
 // authorization-code flows with PKCE and real API calls without a vendor
 // account.
 //

@@ -21,6 +21,7 @@ type client struct {
 	Name         string   `json:"name,omitempty"`
 	RedirectURIs []string `json:"redirect_uris"`
 	Scopes       []string `json:"scopes,omitempty"`
+	PublicKey    string   `json:"public_key,omitempty"`
 }
 
 // grant is one person's consent to one client.

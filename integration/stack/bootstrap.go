@@ -1,8 +1,11 @@
 package stack
 
 import (
+	"behalf.dev/behalf/shared/catalog"
 	"context"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -78,6 +81,7 @@ func (s *Stack) registerClient(r *http.Request, body []byte, res events.APIGatew
 	var in struct {
 		ID     string `json:"client_id"`
 		Secret string `json:"client_secret"`
+		Key    string `json:"private_key"`
 	}
 	var out struct {
 		Connector   string `json:"connector"`
@@ -86,8 +90,21 @@ func (s *Stack) registerClient(r *http.Request, body []byte, res events.APIGatew
 	if json.Unmarshal(body, &in) != nil || json.Unmarshal([]byte(res.Body), &out) != nil {
 		return
 	}
-	err := s.Emulator.RegisterClient(out.Connector, emulator.ClientRegistration{ClientID: in.ID, ClientSecret: in.Secret, RedirectURIs: []string{out.RedirectURI}})
+	err := s.Emulator.RegisterClient(out.Connector, emulator.ClientRegistration{ClientID: in.ID, ClientSecret: in.Secret, RedirectURIs: []string{out.RedirectURI}, PublicKey: publicHalf(in.Key)})
 	if err != nil && !errors.Is(err, emulator.ErrUnknownProvider) {
 		s.opt.Log.Warn("the emulator does not take this client", "connector", out.Connector, "error", err)
 	}
+}
+
+// publicHalf is the public key of a private one, as PEM; empty when there is none.
+func publicHalf(private string) string {
+	key, err := catalog.ParsePrivateKey([]byte(private))
+	if err != nil {
+		return ""
+	}
+	der, err := x509.MarshalPKIXPublicKey(key.Public())
+	if err != nil {
+		return ""
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
 }

@@ -154,6 +154,11 @@ func (s *Stack) extra() (map[string]string, error) {
 		"bigquery":   {"oauth": s.EmulatorURL + "/bigquery", "api": s.EmulatorURL + "/bigquery"},
 		"snowflake":  {"api": s.EmulatorURL + "/snowflake/{account}"},
 		"zendesk":    {"api": s.EmulatorURL + "/zendesk/{subdomain}"},
+		"linear":     {"web": s.EmulatorURL + "/linear", "api": s.EmulatorURL + "/linear"},
+		"hubspot":    {"web": s.EmulatorURL + "/hubspot", "api": s.EmulatorURL + "/hubspot"},
+		"github-app": {"api": s.EmulatorURL + "/github-app"},
+		"gmail": {"accounts": s.EmulatorURL + "/gmail", "oauth": s.EmulatorURL + "/gmail", "openid": s.EmulatorURL + "/gmail",
+			"api": s.EmulatorURL + "/gmail"},
 	}
 	for connector := range hosts {
 		if s.realClient(connector) != "" { // the real provider then

@@ -24,6 +24,7 @@ const (
 	ctxAccessKey   = "aws_access_key"
 	ctxSecretKey   = "aws_secret_key"
 	ctxToken       = "aws_session_token"
+	ctxBehalf      = "behalf_" // begins the three of the user on whose behalf a session acts
 )
 
 // KeyContext is the authorizer's answer for an API key or SCIM token.
@@ -43,6 +44,23 @@ func SessionContext(s authn.Session, c aws.Credentials) (map[string]any, error) 
 	}
 	return map[string]any{ctxKind: string(Session), ctxTenant: string(s.Tenant), ctxPrincipal: string(s.Principal), ctxSession: string(b),
 		ctxAccessKey: c.AccessKeyID, ctxSecretKey: c.SecretAccessKey, ctxToken: c.SessionToken}, nil
+}
+
+// BehalfContext adds the credentials vended for the user on whose behalf a session acts.
+func BehalfContext(values map[string]any, c aws.Credentials) {
+	values[ctxBehalf+ctxAccessKey], values[ctxBehalf+ctxSecretKey], values[ctxBehalf+ctxToken] = c.AccessKeyID, c.SecretAccessKey, c.SessionToken
+}
+
+// Behalf is the credentials of the user on whose behalf the session acts; fault.Internal when there are none.
+func (r *Request) Behalf() (aws.CredentialsProvider, error) { return r.vended(ctxBehalf) }
+
+// vended reads one set of credentials.
+func (r *Request) vended(prefix string) (aws.CredentialsProvider, error) {
+	ak, sk, tok := r.Authorizer(prefix+ctxAccessKey), r.Authorizer(prefix+ctxSecretKey), r.Authorizer(prefix+ctxToken)
+	if ak == "" || sk == "" || tok == "" {
+		return nil, fault.New(fault.Internal, "no credentials were vended for this session")
+	}
+	return credentials.NewStaticCredentialsProvider(ak, sk, tok), nil
 }
 
 // Caller is the back end behind the request. It returns fault.Unauthenticated when the authorizer named none: a missing
@@ -82,9 +100,6 @@ func (r *Request) Session(now time.Time) (authn.Session, aws.CredentialsProvider
 	if !now.Before(s.Expires) {
 		return s, nil, fault.New(fault.Unauthenticated, "the session expired; create a new one with POST /v1/sessions")
 	}
-	ak, sk, tok := r.Authorizer(ctxAccessKey), r.Authorizer(ctxSecretKey), r.Authorizer(ctxToken)
-	if ak == "" || sk == "" || tok == "" {
-		return s, nil, fault.New(fault.Internal, "no credentials were vended for this session")
-	}
-	return s, credentials.NewStaticCredentialsProvider(ak, sk, tok), nil
+	creds, err := r.vended("")
+	return s, creds, err
 }

@@ -133,7 +133,7 @@ func same(t *testing.T, what string, got, want []string) {
 // bodies ties each request body's struct to its schema.
 func bodies() map[string]string {
 	return map[string]string{"admin.tenantBody": "TenantSettings", "admin.keyBody": "APIKeyRequest", "admin.scimTokenBody": "SCIMTokenRequest", "admin.sessionBody": "SessionRequest",
-		"admin.issuerBody": "IssuerRequest", "admin.narrowBody": "NarrowRequest", "admin.viewBody": "ViewRequest", "admin.policyBody": "PolicyRequest", "admin.decideBody": "PolicyDecideRequest", "admin.switchesBody": "SwitchesRequest",
+		"admin.accessBody": "Access", "admin.issuerBody": "IssuerRequest", "admin.narrowBody": "NarrowRequest", "admin.viewBody": "ViewRequest", "admin.policyBody": "PolicyRequest", "admin.decideBody": "PolicyDecideRequest", "admin.switchesBody": "SwitchesRequest",
 		"notify.createBody": "WebhookRequest", "callback.decisionBody": "ApprovalDecisionRequest", "callback.approvalLinkBody": "ApprovalLinkRequest", "callback.clientBody": "OAuthClientRequest", "callback.linkBody": "ConnectLinkRequest", "callback.importBody": "ImportRequest", "callback.confirmBody": "ConfirmRequest", "portal.portalLinkBody": "PortalLinkRequest", "execute.executeBody": "ExecuteRequest", "execute.batchBody": "BatchRequest",
 		"keys.resealBody": "ResealRequest", "keys.kmsKeyBody": "KMSKeyRequest"}
 }
@@ -143,7 +143,7 @@ func TestOpenAPI_Schemas_HaveTheMembersOfTheStructs(t *testing.T) {
 	doc, src := openapi(t), allSource(t)
 	answers := map[string]string{"admin.keyView": "StoredKey", "notify.webhookView": "Webhook", "notify.secretView": "NewWebhook", "notify.deliveryView": "WebhookDelivery", "admin.connectorView": "Connector", "admin.scopesView": "ConnectorScopes", "admin.toolView": "ConnectorTool",
 		"admin.revokedConnection": "RevokedConnection", "admin.deletedTenant": "DeletedTenant", "admin.decision": "PolicyDecision", "execute.executeAnswer": "Execution", "execute.batchAnswer": "BatchAnswer", "execute.batchResult": "BatchResult", "admin.executionView": "ExecutionRecord", "apigw.Connection": "Connection",
-		"apigw.Revocation": "Revocation", "connection.Account": "Account", "audit.Record": "AuditRecord", "audit.Segment": "Segment", "audit.Sealed": "SealedRecord",
+		"connection.Access": "Access", "apigw.Revocation": "Revocation", "connection.Account": "Account", "audit.Record": "AuditRecord", "audit.Segment": "Segment", "audit.Sealed": "SealedRecord",
 		"callback.approvalView": "Approval", "admin.tenantView": "Tenant", "toolcall.View": "View", "admin.resourceView": "ResourceMetadata", "execute.notCallable": "NotCallable", "authn.Issuer": "Issuer", "catalog.mcpTool": "MCPTool", "catalog.openAITool": "OpenAITool", "catalog.anthropicTool": "AnthropicTool", "catalog.geminiTool": "GeminiTool",
 		"keys.keyView": "TenantKey", "keys.keysView": "TenantKeys", "keys.resealView": "ResealReport", "keys.retiredView": "RetiredKey"}
 	for _, table := range []map[string]string{bodies(), answers} {

@@ -93,6 +93,8 @@ func controlRoutes() []Route {
 		{post, "/v1/tenants/{tenant}/connections/{connection}/pause", Admin, Key, "connections:write"},
 		{post, "/v1/tenants/{tenant}/connections/{connection}/resume", Admin, Key, "connections:write"},
 		{get, "/v1/refresh/due", Admin, Key, "connections:read"},
+		{get, "/v1/tenants/{tenant}/connections/{connection}/access", Admin, Key, "connections:read"},
+		{put, "/v1/tenants/{tenant}/connections/{connection}/access", Admin, Key, "connections:write"},
 		{del, "/v1/tenants/{tenant}/principals/{principal}", Admin, Key, "connections:write"},
 		{get, "/v1/tenants/{tenant}/audit", Admin, Key, "audit:read"},
 	}

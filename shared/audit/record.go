@@ -27,6 +27,7 @@ const (
 	ConnectionReauthNeed Kind = "connection.reauthorization_required"
 	ConnectionPaused     Kind = "connection.paused"
 	ConnectionResumed    Kind = "connection.resumed"
+	AccessChanged        Kind = "connection.access_changed"
 	ConnectionRevoked    Kind = "connection.revoked"
 	ProviderRevocation   Kind = "connection.provider_revocation"
 	PrincipalSuspended   Kind = "principal.suspended"
@@ -54,7 +55,9 @@ type Record struct {
 	Time   time.Time `json:"time"`
 	Tenant tenant.ID `json:"tenant"`
 
-	Principal  string   `json:"principal,omitempty"`
+	Principal string `json:"principal,omitempty"`
+	// OnBehalfOf is the user for whom the tenant itself ("_org") acted.
+	OnBehalfOf string   `json:"on_behalf_of,omitempty"`
 	Connector  string   `json:"connector,omitempty"`
 	Connection string   `json:"connection_id,omitempty"`
 	Grant      string   `json:"grant_id,omitempty"`

@@ -38,6 +38,9 @@ const (
 type Session struct {
 	ID string
 	tenant.Scope
+	// OnBehalfOf is the user for whom a session of tenant.Org acts: it then reaches only connections whose access list holds
+	// that user. Empty for every other principal, and for background jobs, which act for nobody.
+	OnBehalfOf tenant.Principal `json:",omitempty"`
 	// Connectors and Tools limit the session; empty means all that the principal has connected.
 	Connectors, Tools []string
 	// Agent names the agent; Run the run, for the audit trail.
@@ -70,6 +73,7 @@ type claims struct {
 	Audience string `json:"aud"`
 	Subject  string `json:"sub"`
 	Tenant   string `json:"tid"`
+	Behalf   string `json:"obo,omitempty"`
 	Session  string `json:"sid"`
 	// Parents are the sids of Session.Parents. They stand beside the actors and not within them because they decide about
 	// access, and nested act claims must not (RFC 8693, section 4.1).
@@ -125,7 +129,7 @@ func Mint(ctx context.Context, signer Signer, issuer string, s Session, now time
 	if err != nil {
 		return secret.Text{}, err
 	}
-	body, err := json.Marshal(claims{Issuer: issuer, Audience: audience, Subject: string(s.Principal), Tenant: string(s.Tenant), Session: s.ID,
+	body, err := json.Marshal(claims{Issuer: issuer, Audience: audience, Subject: string(s.Principal), Tenant: string(s.Tenant), Behalf: string(s.OnBehalfOf), Session: s.ID,
 		Parents: s.Parents, Actor: actors(s), Run: s.Run, Connectors: s.Connectors, Tools: s.Tools, Issued: now.Unix(), NotBefore: now.Unix(), Expires: s.Expires.Unix()})
 	if err != nil {
 		return secret.Text{}, err
@@ -220,8 +224,33 @@ func (v Verifier) session(c claims, bad *fault.Error) (Session, error) {
 	if err != nil {
 		return Session{}, bad.WithCause(err)
 	}
-	return Session{ID: c.Session, Scope: tenant.Scope{Tenant: t, Principal: p}, Connectors: c.Connectors, Tools: c.Tools, Agent: agents[0], Run: c.Run,
+	obo, err := ParseBehalf("obo", p, c.Behalf)
+	if err != nil {
+		return Session{}, bad.WithCause(err)
+	}
+	return Session{ID: c.Session, Scope: tenant.Scope{Tenant: t, Principal: p}, OnBehalfOf: obo, Connectors: c.Connectors, Tools: c.Tools, Agent: agents[0], Run: c.Run,
 		Parents: c.Parents, Actors: agents[1:], Issued: time.Unix(c.Issued, 0), Expires: exp}, nil
+}
+
+// ParseBehalf checks whom a session of p acts on behalf of: nobody, or a user for whom the tenant itself does. It returns
+// fault.InvalidInput about field.
+func ParseBehalf(field string, p tenant.Principal, behalf string) (tenant.Principal, error) {
+	if behalf == "" {
+		return "", nil
+	}
+	obo, err := tenant.ParsePrincipal(field, behalf)
+	if err != nil {
+		return "", err
+	}
+	if p != tenant.Org || obo == tenant.Org {
+		return "", fault.Invalid(field, "only a session of \"_org\" acts on behalf of a user")
+	}
+	return obo, nil
+}
+
+// Behalf is the scope of the user that s acts on behalf of; false when there is none.
+func (s Session) Behalf() (tenant.Scope, bool) {
+	return tenant.Scope{Tenant: s.Tenant, Principal: s.OnBehalfOf}, s.OnBehalfOf != ""
 }
 
 // JWKS is the public key set document (RFC 7517, section 5).

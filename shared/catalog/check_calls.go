@@ -63,13 +63,13 @@ func checkConditions(s *source, field string, list []condition) {
 			checkPath(s, at+".path", c.Path, true)
 		}
 		tests := 0
-		for _, stated := range []bool{len(c.Is) > 0, c.Contains != "", c.Present} {
+		for _, stated := range []bool{len(c.Is) > 0, c.Contains != "", c.Present, c.Absent} {
 			if stated {
 				tests++
 			}
 		}
 		if tests != 1 {
-			s.add(at, "state one of is, contains, present: true")
+			s.add(at, "state one of is, contains, present: true, absent: true")
 		}
 	}
 }

@@ -106,6 +106,9 @@ func checkFields(s *source, m *manifest) {
 		if f.Secret && f.Example != "" && f.pattern() == nil {
 			s.add(at+".example", "an example of a secret needs a pattern; it shows only how one begins")
 		}
+		if f.Vouched && (f.Secret || !f.Required) {
+			s.add(at+".vouched", "such a field is required and not secret: it is in the params of each link")
+		}
 		checkCapture(s, m, at, f)
 	}
 }

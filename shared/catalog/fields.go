@@ -14,6 +14,8 @@ type Field struct {
 	MaxLength int // bytes
 	Multiline bool
 	Required  bool
+	// Vouched values come from the application's back end only. See Connector.CheckVouched.
+	Vouched bool
 
 	pattern *regexp.Regexp
 	capture map[string]string
@@ -49,6 +51,7 @@ type fieldSpec struct {
 	MaxLength int       `yaml:"max_length"`
 	Multiline bool      `yaml:"multiline"`
 	Required  bool      `yaml:"required"`
+	Vouched   bool      `yaml:"vouched"`
 	// Capture takes metadata out of a JSON value: name and path.
 	Capture map[string]string `yaml:"capture"`
 }
@@ -57,7 +60,7 @@ func buildFields(specs []fieldSpec) []Field {
 	out := make([]Field, 0, len(specs))
 	for _, s := range specs {
 		f := Field{Name: s.Name, Label: s.Label, Help: s.Help, Example: s.Example, Secret: s.Secret, Kind: s.Kind, MaxLength: s.MaxLength,
-			Multiline: s.Multiline || s.Kind != FieldText, Required: s.Required, capture: s.Capture}
+			Multiline: s.Multiline || s.Kind != FieldText, Required: s.Required, Vouched: s.Vouched, capture: s.Capture}
 		if p, err := regexp.Compile(s.Pattern); err == nil && s.Pattern != "" {
 			f.pattern = p
 		}

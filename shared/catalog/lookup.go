@@ -107,3 +107,15 @@ func clip(s string, n int) string {
 	}
 	return s
 }
+
+// texts are the members of a list that are text; none when v is no list.
+func texts(v any) []string {
+	list, _ := v.([]any)
+	var out []string
+	for _, item := range list {
+		if s, ok := item.(string); ok {
+			out = append(out, s)
+		}
+	}
+	return out
+}

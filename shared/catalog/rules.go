@@ -26,6 +26,8 @@ type condition struct {
 	Is       values `yaml:"is"`
 	Contains string `yaml:"contains"`
 	Present  bool   `yaml:"present"`
+	// Absent holds where nothing is: GraphQL answers failures with status 200 and a list of errors.
+	Absent bool `yaml:"absent"`
 }
 
 // rule gives an outcome to the answers that it matches.
@@ -51,8 +53,12 @@ func (n *neededSpec) read(a answer) []string {
 		return nil
 	}
 	text, _ := a.value(n.Path, n.Header)
+	parts := strings.Split(text, n.Separator)
+	if found, _ := lookup(a.body, n.Path); n.Header == "" && text == "" {
+		parts = texts(found)
+	}
 	var list []string
-	for s := range strings.SplitSeq(text, n.Separator) {
+	for _, s := range parts {
 		if s = strings.TrimSpace(s); s != "" && len(s) <= 128 && len(list) < 20 && !strings.ContainsFunc(s, notScopeChar) {
 			list = append(list, s)
 		}
@@ -66,6 +72,12 @@ func (a answer) matches(m match) bool {
 
 func (a answer) all(list []condition) bool {
 	for _, c := range list {
+		if c.Absent {
+			if a.there(c.Path, c.Header) {
+				return false
+			}
+			continue
+		}
 		text, ok := a.value(c.Path, c.Header)
 		switch {
 		case !ok:
@@ -77,6 +89,15 @@ func (a answer) all(list []condition) bool {
 		}
 	}
 	return true
+}
+
+// there reports that the answer holds something at path, of any type, or the header.
+func (a answer) there(path, header string) bool {
+	if header != "" {
+		return len(a.header.Values(header)) > 0
+	}
+	_, ok := lookup(a.body, path)
+	return ok
 }
 
 // wholeBody is the path of an answer that is plain text.

@@ -88,18 +88,11 @@ func (c *Connector) parseToken(raw map[string]any, a answer, now time.Time) (Tok
 // scopeText reads the scopes as RFC 6749 writes them, also where a provider answers with a list.
 func scopeText(root any, path string) string {
 	found, _ := lookup(root, path)
-	list, ok := found.([]any)
-	if !ok {
+	if _, ok := found.([]any); !ok {
 		text, _ := lookupText(root, path)
 		return text
 	}
-	var out []string
-	for _, item := range list {
-		if s, ok := item.(string); ok {
-			out = append(out, s)
-		}
-	}
-	return strings.Join(out, " ")
+	return strings.Join(texts(found), " ")
 }
 
 // tokenRoot picks the first object that holds an access token, so that access and refresh token never come from two.

@@ -175,6 +175,18 @@ func (c *Connector) CheckParams(params map[string]string) error {
 	return nil
 }
 
+// CheckVouched checks that a link has each value that only the application's back end may give. Such a value names something
+// that the client can reach for any customer, an installation of a GitHub App: on a page a user could type another
+// customer's. The error is fault.InvalidInput at "/params/<name>".
+func (c *Connector) CheckVouched(params map[string]string) error {
+	for _, f := range c.Fields {
+		if _, ok := params[f.Name]; f.Vouched && !ok {
+			return fault.Invalid("/params/"+f.Name, "%s takes %s from the application's back end, which has checked that it is this user's", c.Name, f.Name)
+		}
+	}
+	return nil
+}
+
 // With adds parameters that were given elsewhere; those of v win.
 func (v Values) With(params map[string]string) Values {
 	out := maps.Clone(params)

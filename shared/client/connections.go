@@ -168,3 +168,20 @@ func (c *Client) AllDue(ctx context.Context, within time.Duration) iter.Seq2[Due
 func (c *Client) DeletePrincipal(ctx context.Context, tenant, principal string) (PrincipalReport, error) {
 	return get[PrincipalReport](ctx, c, call{method: http.MethodDelete, route: "/v1/tenants/{tenant}/principals/{principal}", params: []string{tenant, principal}})
 }
+
+// Access is on whose behalf a connection of the tenant itself may be used: users, and groups by the display name that the
+// directory gives them.
+type Access struct {
+	Principals []string `json:"principals"`
+	Groups     []string `json:"groups"`
+}
+
+// ConnectionAccess reads the access list of a connection of "_org"; fault.Conflict for one of a user.
+func (c *Client) ConnectionAccess(ctx context.Context, tenant, connection string) (Access, error) {
+	return get[Access](ctx, c, call{method: http.MethodGet, route: connectionRoute + "/access", params: []string{tenant, connection}})
+}
+
+// SetConnectionAccess replaces the access list; calls go by it at once.
+func (c *Client) SetConnectionAccess(ctx context.Context, tenant, connection string, a Access) (Access, error) {
+	return get[Access](ctx, c, call{method: http.MethodPut, route: connectionRoute + "/access", params: []string{tenant, connection}, body: a})
+}

@@ -138,6 +138,10 @@ func methods() []method {
 		{"POST /v1/tenants/{tenant}/connections/{connection}/refresh", "", nil, func(x ctx, c cl) (any, error) { return c.RefreshConnection(x, "acme", conn) }},
 		{"POST /v1/tenants/{tenant}/connections/{connection}/pause", "", nil, func(x ctx, c cl) (any, error) { return c.PauseConnection(x, "acme", conn) }},
 		{"POST /v1/tenants/{tenant}/connections/{connection}/resume", "", nil, func(x ctx, c cl) (any, error) { return c.ResumeConnection(x, "acme", conn) }},
+		{"GET /v1/tenants/{tenant}/connections/{connection}/access", "", nil, func(x ctx, c cl) (any, error) { return c.ConnectionAccess(x, "acme", conn) }},
+		{"PUT /v1/tenants/{tenant}/connections/{connection}/access", "", nil, func(x ctx, c cl) (any, error) {
+			return c.SetConnectionAccess(x, "acme", conn, client.Access{Principals: []string{"user_alice"}, Groups: []string{"Sales"}})
+		}},
 		{"DELETE /v1/tenants/{tenant}/principals/{principal}", "", nil, func(x ctx, c cl) (any, error) { return c.DeletePrincipal(x, "acme", "user_alice") }},
 		{"GET /v1/tenants/{tenant}/audit", "", nil, func(x ctx, c cl) (any, error) { return c.Audit(x, "acme", filter, page) }},
 		{"GET /v1/tenants/{tenant}/audit", "segments", nil, func(x ctx, c cl) (any, error) { return c.AuditSegments(x, "acme") }},
@@ -174,7 +178,7 @@ func withSecret(w client.NewWebhook) any {
 }
 
 func withToken(s client.NewSession) any {
-	return map[string]any{"session_id": s.ID, "tenant": s.Tenant, "principal": s.Principal, "expires_at": s.ExpiresAt, "token": string(s.Token.Reveal(reveal.Key{}))}
+	return map[string]any{"session_id": s.ID, "tenant": s.Tenant, "principal": s.Principal, "on_behalf_of": s.OnBehalfOf, "expires_at": s.ExpiresAt, "token": string(s.Token.Reveal(reveal.Key{}))}
 }
 
 // Each method sends what the OpenAPI document allows, and loses nothing of what it lets the API answer.

@@ -15,6 +15,9 @@ type SessionRequest struct {
 	Tenant string `json:"tenant"`
 	// Principal is whom the agent acts for. It may be empty with a SubjectToken.
 	Principal string `json:"principal,omitempty"`
+	// OnBehalfOf is the user for whom the tenant itself acts, with Principal "_org": the session reaches only connections
+	// whose access list holds that user.
+	OnBehalfOf string `json:"on_behalf_of,omitempty"`
 	// SubjectToken is a token of the tenant's issuer that names the user, in place of your word for it (RFC 8693).
 	SubjectToken secret.Text `json:"-"`
 	// SubjectTokenType is IDToken, AccessToken or JWT; empty is JWT.
@@ -38,11 +41,13 @@ const (
 
 // NewSession is a session that was just made. Token is the credential: it cannot be read again.
 type NewSession struct {
-	ID        string      `json:"session_id"`
-	Tenant    string      `json:"tenant"`
-	Principal string      `json:"principal"`
-	ExpiresAt time.Time   `json:"expires_at"`
-	Token     secret.Text `json:"-"`
+	ID        string `json:"session_id"`
+	Tenant    string `json:"tenant"`
+	Principal string `json:"principal"`
+	// OnBehalfOf is empty unless it was asked for.
+	OnBehalfOf string      `json:"on_behalf_of,omitempty"`
+	ExpiresAt  time.Time   `json:"expires_at"`
+	Token      secret.Text `json:"-"`
 }
 
 // CreateSession makes a session; fault.Revoked when the directory suspended the principal, fault.InvalidInput about

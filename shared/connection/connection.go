@@ -71,6 +71,12 @@ type Account struct {
 	TenantName string `json:"tenant_name,omitempty"`
 }
 
+// Same reports that a and b are one account: the same id, in the same tenant of the provider where both name one. Some
+// providers give a person one id across workspaces.
+func (a Account) Same(b Account) bool {
+	return a.ID == b.ID && (a.TenantID == "" || b.TenantID == "" || a.TenantID == b.TenantID)
+}
+
 // Connection is everything about a connection but its secrets.
 type Connection struct {
 	Ref
@@ -85,6 +91,8 @@ type Connection struct {
 	Scopes []string
 	// Metadata are non-secret facts from the provider that requests need ("instance_url").
 	Metadata map[string]string
+	// Access is who an organization's connection may be used on behalf of. Connections of users have none.
+	Access Access `json:",omitzero"`
 	// Grant is the authorisation in force.
 	Grant GrantID
 	// ClientOwner is the tenant whose OAuth client was used: the tenant itself or tenant.Deployment; empty when the

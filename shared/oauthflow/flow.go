@@ -163,6 +163,9 @@ func (f *Flow) Create(ctx context.Context, r CreateRequest) (Created, error) {
 		return Created{}, fault.New(fault.Revoked, "the directory suspended this principal; reactivate it there first")
 	}
 	client, params, err := f.client(ctx, spec, r.Tenant, r.Params)
+	if err == nil {
+		err = spec.CheckVouched(params)
+	}
 	if err != nil {
 		return Created{}, err
 	}

@@ -22,11 +22,11 @@ func (l Link) mayReplace(old connection.Connection, account connection.Account, 
 	if !l.Reconnect {
 		return nil
 	}
-	if old.Account.ID != "" && old.Account.ID != account.ID && !l.Change.Account {
+	if old.Account.ID != "" && !old.Account.Same(account) && !l.Change.Account {
 		return fault.New(fault.Conflict, "this connection belongs to another %s account (%s); sign in with that one, or connect this account as a new connection", spec.Name, old.Account.Login).With("reason", "account_mismatch")
 	}
 	alive := old.Status == connection.Active || old.Status == connection.Paused
-	if lost := spec.Scopes.Missing(granted, old.Scopes); alive && len(lost) > 0 && old.Account.ID == account.ID && !l.Change.Narrower {
+	if lost := spec.Scopes.Missing(granted, old.Scopes); alive && len(lost) > 0 && old.Account.Same(account) && !l.Change.Narrower {
 		slices.Sort(lost)
 		return fault.New(fault.Conflict, "this consent is narrower than what the connection has; the connection stays as it was").With("reason", "narrower_consent").With("missing_scopes", lost)
 	}

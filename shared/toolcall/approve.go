@@ -92,7 +92,7 @@ func (a Approval) Shown(now time.Time) string {
 }
 
 func (e *Executor) approvalID(r *run) string {
-	return "apr_" + digestOf(r.op.name, []any{r.digest, r.held.ID, r.session.Agent})
+	return "apr_" + digestOf(r.op.name, []any{r.bound(), r.held.ID, r.session.Agent})
 }
 
 // approved lets a call pass that a person approved, and asks for an approval otherwise. It is used up later, by use, when

@@ -69,7 +69,7 @@ func (e *Executor) claimKey(ctx context.Context, r *run) (*Result, error) {
 	}
 	h := sha256.Sum256([]byte(key))
 	now := e.Now()
-	c := Claim{Scope: r.session.Scope, KeyHash: hex.EncodeToString(h[:]), Digest: r.digest, State: ClaimInFlight, Execution: r.id, Claimed: now, Expires: now.Add(claimTTL)}
+	c := Claim{Scope: r.session.Scope, KeyHash: hex.EncodeToString(h[:]), Digest: r.bound(), State: ClaimInFlight, Execution: r.id, Claimed: now, Expires: now.Add(claimTTL)}
 	stored, err := e.Claims.PutClaim(ctx, c, now)
 	if err == nil {
 		r.claim = &stored
@@ -83,7 +83,7 @@ func (e *Executor) claimKey(ctx context.Context, r *run) (*Result, error) {
 
 // claimed answers for a key that is taken.
 func (e *Executor) claimed(ctx context.Context, r *run, c, stored Claim) (*Result, error) {
-	if stored.Digest != r.digest {
+	if stored.Digest != r.bound() {
 		return nil, fault.New(fault.Conflict, "this idempotency key was used with another tool or input").WithField("/idempotency_key").With("reason", "key_reused")
 	}
 	dead := stored.State == ClaimInFlight && e.Now().Sub(stored.Claimed) > inFlightLimit

@@ -77,8 +77,11 @@ type Tools interface {
 
 // Deps is what an Executor works with.
 type Deps struct {
-	Tools     Tools
-	State     State
+	Tools Tools
+	State State
+	// Behalf reads the gates of the user that a session acts on behalf of, under that user's own credentials. nil refuses such
+	// sessions.
+	Behalf    Gatekeeper
 	Sealer    Sealer
 	Refresher Refresher
 	Provider  Provider
@@ -226,7 +229,9 @@ func (e *Executor) admit(ctx context.Context, r *run, resolve func(*run) error) 
 	if err := resolve(r); err != nil { // 2, 3
 		return err
 	}
-	snap, err := e.State.Snapshot(ctx, r.session.Scope, r.spec.ID) // 1
+	snap, err := e.reached(ctx, r.session, func(ctx context.Context) (Snapshot, error) { // 1
+		return e.State.Snapshot(ctx, r.session.Scope, r.spec.ID)
+	})
 	if err != nil {
 		return err
 	}

@@ -63,7 +63,7 @@ type Listing struct {
 // use, best matches first; what cannot be called now says what it lacks. What switches or the rules of the policy forbid
 // whatever the arguments are is in neither.
 func (e *Executor) List(ctx context.Context, s authn.Session, w Want) (Listing, error) {
-	snap, err := e.State.Connected(ctx, s.Scope)
+	snap, err := e.reached(ctx, s, func(ctx context.Context) (Snapshot, error) { return e.State.Connected(ctx, s.Scope) })
 	if err != nil {
 		return Listing{}, err
 	}
@@ -94,13 +94,24 @@ func (e *Executor) List(ctx context.Context, s authn.Session, w Want) (Listing, 
 			if !ok {
 				continue
 			}
-			l := Listed{Tool: t, Approval: approval, Lacks: e.lacks(s, t, held), Accounts: accounts(held), position: fmt.Sprintf("%04d %s", maxScore-score, t.Name)}
+			l := Listed{Tool: t, Approval: approval, Lacks: e.lacks(s, t, held), Accounts: accounts(held)}
+			l.position = placeOf(l, score)
 			if l.Lacks == nil || len(words) > 0 {
 				all = append(all, l)
 			}
 		}
 	}
 	return pageOf(all, w), nil
+}
+
+// placeOf orders by score and, among equals, what can be called now before what cannot: connectors for one provider have tools
+// of like names.
+func placeOf(l Listed, score int) string {
+	callable := 0
+	if l.Lacks != nil {
+		callable = 1
+	}
+	return fmt.Sprintf("%04d %d %s", maxScore-score, callable, l.Tool.Name)
 }
 
 // pageOf sorts and cuts. A position is a place in the order and not a number, so a tool that appears or goes meanwhile

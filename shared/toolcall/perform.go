@@ -203,7 +203,7 @@ func (e *Executor) refuse(ctx context.Context, r *run, err error) error {
 
 // record writes one audit row about r. err nil with an outcome means success.
 func (e *Executor) record(ctx context.Context, r *run, kind audit.Kind, err error) error {
-	a := audit.Record{ID: e.NewID("aud"), Kind: kind, Time: e.Now(), Tenant: r.session.Tenant, Principal: string(r.session.Principal), Session: r.session.ID,
+	a := audit.Record{ID: e.NewID("aud"), Kind: kind, Time: e.Now(), Tenant: r.session.Tenant, Principal: string(r.session.Principal), OnBehalfOf: string(r.session.OnBehalfOf), Session: r.session.ID,
 		Parents: r.session.Parents, Agent: r.session.Agent, Run: r.session.Run, Execution: r.id, InputSHA256: r.digest, RequestID: r.call.RequestID,
 		Approval: r.approval.ID, ApprovedBy: r.approval.DecidedBy, Rule: r.decision.Approval, Connection: string(r.held.ID), Grant: string(r.held.Grant), Scopes: r.held.Scopes, Generation: r.held.Refresh.Generation}
 	if r.op != nil { // a name that is no tool's is left out: it may be anything, even a secret pasted by mistake
