@@ -28,6 +28,7 @@ func (s *Store) load(ref connection.Ref) (connection.Connection, error) {
 	}
 	c := r.read
 	c.Scopes, c.Metadata = slices.Clone(c.Scopes), maps.Clone(c.Metadata)
+	c.Access.Principals, c.Access.Groups = slices.Clone(c.Access.Principals), slices.Clone(c.Access.Groups)
 	c.Version = r.version
 	return c, nil
 }
