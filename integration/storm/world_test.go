@@ -362,6 +362,11 @@ func browse(t *testing.T, link, account string) {
 		t.Fatal(err)
 	}
 	browser := &http.Client{Jar: jar, Timeout: 20 * time.Second}
+	page, err := browser.Get(link) // it makes this browser known
+	if err != nil {
+		t.Fatal(err)
+	}
+	body(t, page)
 	res, err := browser.Post(link, "application/x-www-form-urlencoded", nil)
 	for _, form := range []url.Values{{"prompt": {"login"}, "login": {account}, "password": {"x"}}, {"prompt": {"consent"}}} {
 		if err != nil {
