@@ -100,6 +100,8 @@ func suppressed() []suppression {
 		{"AwsSolutions-APIG4", "Api(wellknownjwksjsonGET|openapijsonGET|healthzGET)[0-9A-F]{8}", "", "public by purpose: keys to verify sessions, the API's description, liveness"},
 		{"AwsSolutions-APIG4", "Apiwellknownoauthprotectedresource(mcp|mcpview)?GET[0-9A-F]{8}", "", "public by purpose: where a client without a credential learns how to get one (RFC 9728)"},
 		{"AwsSolutions-APIG4", "Api(connectlinkGET|connectlinkPOST)[0-9A-F]{8}", "", "a browser with a one-time link; the link is the credential"},
+		{"AwsSolutions-APIG4", "Api(approvetoken(GET|POST)|portallinkGET)[0-9A-F]{8}", "", "a browser with a one-time link; the link is the credential"},
+		{"AwsSolutions-APIG4", "Apiportal(GET|connectionsconnection(GET|POST))[0-9A-F]{8}", "", "a browser that opened a one-time link; its cookie, and a token in each form, are the credential"},
 		{"AwsSolutions-APIG4", "Apioauthcallback(context)?GET[0-9A-F]{8}", "", "a browser on its way back from a provider; the one-time state and the cookie are the credential"},
 		{"AwsSolutions-APIG6", "ApiDeploymentStage.*", "", "execution logs would hold the authorizer's answer, which holds live credentials; the access log has what is needed"},
 		{"AwsSolutions-COG4", "Api.*(GET|POST|PUT|PATCH|DELETE|ANY)[0-9A-F]{8}", "", "callers are agents and backends with keys and sessions of our own; integration/policy checks each route's authorizer"},
