@@ -66,8 +66,7 @@ func (b clientBody) registration(spec *catalog.Connector) (in oauthclient.Regist
 	if b.ClientID == "" || len(b.ClientID) > 512 {
 		return in, fault.Invalid("/client_id", "client_id is missing; %s", where)
 	}
-	wantSecret := spec.ClientAuth == catalog.ClientAuthBasic || spec.ClientAuth == catalog.ClientAuthPost
-	if (b.ClientSecret == "") && wantSecret || len(b.ClientSecret) > 4096 {
+	if (b.ClientSecret == "") && spec.WantsSecret() || len(b.ClientSecret) > 4096 {
 		return in, fault.Invalid("/client_secret", "client_secret is missing; %s", where)
 	}
 	if spec.SignsAsClient() != (b.PrivateKey != "") {

@@ -290,7 +290,8 @@ func TestManifest_ProviderHabits_AreData(t *testing.T) {
 refresh: {url: "{web}/renew", params: {again: "1"}}`)
 	m = edit(t, edit(t, m, "scopes: {known", "scopes: {mode: fixed, default: [items], known"), `api: {base: "{web}/api"}`, `api: {base: "{web}/api", query: {team: "{connection.team_id}", v: 2}}`)
 	c := mustLoad(t, m, plainTools)
-	if u, err := c.RefreshURL(nil); err != nil || u != "https://plain.example/renew" || c.RefreshParams()["again"] != "1" {
+	shape, serr := c.TokenShape(catalog.TokenCallOf{Renews: true})
+	if u, err := c.RefreshURL(nil); err != nil || serr != nil || u != "https://plain.example/renew" || shape.Fields(nil).Get("again") != "1" {
 		t.Error(u, err)
 	}
 	if u, err := c.AuthorizeURL(nil, catalog.AuthorizeRequest{CodeChallenge: "x", Scopes: []string{"items"}}); err != nil || strings.Contains(u, "scope") {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"net/http"
 	"path"
 	"slices"
 	"strings"
@@ -24,7 +25,7 @@ func loadConnector(fsys fs.FS, folder string, over map[string]string) (*Connecto
 	complete(&m)
 	checkManifest(s, &m)
 	c := &Connector{
-		ID: m.ID, Name: m.Name, Description: m.Description, DocsURL: m.DocsURL, Issuer: m.Authorize.Issuer, Mode: m.Auth.Mode, Fields: buildFields(m.Fields),
+		ID: m.ID, Name: m.Name, Description: m.Description, DocsURL: m.DocsURL, Issuer: m.Authorize.Issuer, CodeParam: m.Authorize.CodeParam, Mode: m.Auth.Mode, Fields: buildFields(m.Fields),
 		ClientAuth: m.Auth.ClientAuth, PKCE: m.Auth.PKCE,
 		Scopes: Scopes{Param: m.Scopes.Param, Separator: m.Scopes.Separator, Required: m.Scopes.Required, Default: m.Scopes.Default,
 			Known: m.Scopes.Known, responseSeparator: m.Scopes.ResponseSeparator},
@@ -112,6 +113,12 @@ func completeKind(m *manifest) {
 		m.Expires.Format = cmp.Or(m.Expires.Format, ExpiresSeconds)
 	}
 	m.Token.Format = cmp.Or(m.Token.Format, formatForm)
+	m.Token.Method = cmp.Or(m.Token.Method, http.MethodPost)
+	if mode == ModeOAuth2 {
+		m.Authorize.CodeParam = cmp.Or(m.Authorize.CodeParam, "code")
+		r := &m.Refresh
+		r.Kind, r.Method, r.Format = cmp.Or(r.Kind, RefreshWithToken), cmp.Or(r.Method, m.Token.Method), cmp.Or(r.Format, m.Token.Format)
+	}
 }
 
 // buildURLs parses the manifest's addresses. Only calls about a token may use {client_id}.
@@ -127,8 +134,15 @@ func buildURLs(s *source, m manifest) map[string]template {
 		urls[name] = t
 	}
 	public := slices.Collect(maps.Keys(m.public()))
+	var known []string // once the account is connected
+	for name := range m.public() {
+		known = append(known, ofConnection+name)
+	}
+	for name := range m.Token.Capture {
+		known = append(known, ofConnection+name)
+	}
 	if m.Auth.Mode == ModeOAuth2 {
-		add("authorize", "authorize.url", m.Authorize.URL)
+		add("authorize", "authorize.url", m.Authorize.URL, public...)
 	}
 	if m.Auth.Mode.asks() {
 		add("token", "token.url", m.Token.URL, public...)
@@ -136,15 +150,15 @@ func buildURLs(s *source, m manifest) map[string]template {
 	if m.Refresh.URL != "" {
 		add("refresh", "refresh.url", m.Refresh.URL, public...)
 	}
-	add("api", "api.base", m.API.Base)
+	add("api", "api.base", m.API.Base, known...)
 	if m.Identity != nil && m.Identity.Request != nil {
-		add("identity", "identity.request.url", m.Identity.Request.URL)
+		add("identity", "identity.request.url", m.Identity.Request.URL, known...)
 	}
 	if m.Introspect != nil {
-		add("introspect", "introspect.url", m.Introspect.URL, "client_id")
+		add("introspect", "introspect.url", m.Introspect.URL, append(known, "client_id")...)
 	}
 	if m.Revoke != nil {
-		add("revoke", "revoke.url", m.Revoke.URL, "client_id")
+		add("revoke", "revoke.url", m.Revoke.URL, append(known, "client_id")...)
 	}
 	return urls
 }

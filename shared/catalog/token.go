@@ -2,7 +2,6 @@ package catalog
 
 import (
 	"encoding/json"
-	"errors"
 	"mime"
 	"net/http"
 	"net/url"
@@ -75,8 +74,11 @@ func (c *Connector) parseToken(raw map[string]any, a answer, now time.Time) (Tok
 	if scope := scopeText(root, m.Scope); scope != "" {
 		t.Scopes, t.ScopesStated = c.SplitScopes(scope), true
 	}
+	if more, stated := c.grantedInLists(raw); stated {
+		t.Scopes, t.ScopesStated = append(t.Scopes, more...), true
+	}
 	t.ExpiresAt = c.expiresAt(root, now)
-	t.RefreshExpiresAt = after(now, root, m.RefreshExpiresIn)
+	t.RefreshExpiresAt = expiryAt(now, root, m.RefreshExpiresIn, c.Expiry.RefreshFormat)
 	for name, path := range c.m.Token.Capture {
 		if v, ok := lookupText(raw, path); ok && v != "" && len(v) <= maxMetadata {
 			t.Metadata[name] = v
@@ -171,9 +173,12 @@ func (c *Connector) checkCapturedHosts(meta map[string]string) error {
 	return nil
 }
 
-// decodeTokenBody reads JSON, and the form encoding that some providers answer with; nil when it is neither.
+// decodeTokenBody reads JSON, and the form encoding or XML that some providers answer with; nil when it is none of them.
 func decodeTokenBody(header http.Header, body []byte) any {
 	media, _, _ := mime.ParseMediaType(header.Get("Content-Type"))
+	if media == "application/xml" || media == "text/xml" {
+		return decodeXML(body)
+	}
 	if media != "application/x-www-form-urlencoded" {
 		v, err := decodeJSON(body)
 		if err == nil {
@@ -209,13 +214,4 @@ func (c *Connector) ParseIntrospection(status int, body []byte) (active bool, ex
 		expiresAt = time.Unix(sec, 0).UTC()
 	}
 	return live, expiresAt, nil
-}
-
-// checkChallenge refuses an authorize request whose PKCE differs from what the manifest states.
-func (c *Connector) checkChallenge(challenge string) error {
-	if (challenge != "") == (c.PKCE == PKCENever) {
-		return fault.New(fault.Internal, "the connect request is wrong").
-			WithCause(errors.New(c.ID + ": pkce is " + string(c.PKCE) + ", which the code challenge contradicts"))
-	}
-	return nil
 }

@@ -90,7 +90,7 @@ func (c *Connector) tokenCall(which string, s tokenCallSpec, meta map[string]str
 	if err != nil {
 		return TokenCall{}, err
 	}
-	return TokenCall{Method: s.Method, URL: u, Header: c.APIHeader(), Auth: s.Auth, Token: s.Token, Param: s.Param, Format: s.Format, clientID: clientID}, nil
+	return TokenCall{Method: s.Method, URL: u, Header: c.earlyHeader(meta), Auth: s.Auth, Token: s.Token, Param: s.Param, Format: s.Format, clientID: clientID}, nil
 }
 
 // HTTP builds the request. token is the one that Token names, bearer the access token when Auth is bearer, secret the

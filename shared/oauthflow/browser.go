@@ -193,7 +193,11 @@ func (f *Flow) ByState(ctx context.Context, state string) (Link, error) {
 // Callback checks the answer to l and parks the code. It returns where to send the browser: to the SaaS, with the link's
 // id and status. Errors are for our own error page: the browser is not the one that started, or the answer is not ours.
 func (f *Flow) Callback(ctx context.Context, l Link, a Arrival) (string, error) {
-	for _, k := range []string{"state", "code", "iss", "error"} {
+	spec, err := f.Connector(l.Connector)
+	if err != nil {
+		return "", err
+	}
+	for _, k := range []string{"state", spec.CodeParam, "iss", "error"} {
 		if len(a.Query[k]) > 1 {
 			return "", fault.Invalid(k, "the provider's answer names %q twice", k)
 		}
@@ -202,7 +206,7 @@ func (f *Flow) Callback(ctx context.Context, l Link, a Arrival) (string, error) 
 		f.audit(ctx, l, audit.LinkRefused, audit.Record{Reason: fmt.Sprint(fault.From(err).Detail["reason"])})
 		return "", err
 	}
-	return f.park(ctx, l, a.Query)
+	return f.park(ctx, l, a.Query, a.Query.Get(spec.CodeParam))
 }
 
 // checkArrival refuses an answer that is late, repeated, from another browser, or at another context's address.
@@ -231,8 +235,7 @@ func (f *Flow) checkArrival(l Link, a Arrival, state string) error {
 }
 
 // park stores the code, or the refusal, and uses the state up: the update is conditional, so of two callbacks one wins.
-func (f *Flow) park(ctx context.Context, l Link, q url.Values) (string, error) {
-	code := q.Get("code")
+func (f *Flow) park(ctx context.Context, l Link, q url.Values, code string) (string, error) {
 	if e := q.Get("error"); e != "" || code == "" {
 		reason := "no_code"
 		if e == "access_denied" {

@@ -125,8 +125,7 @@ func (f *Flow) obtain(ctx context.Context, l Link, spec *catalog.Connector, clie
 		p.verifier = secret.Text{}
 	}
 	res, err := f.Endpoint.Exchange(context.WithoutCancel(ctx), spec, client, connection.Redemption{Code: p.code, Verifier: p.verifier, RedirectURI: f.redirectURI(l), Metadata: l.metadata()})
-	if err == nil && (len(l.Params) > 0 || len(l.Typed) > 0) {
-		all := l.metadata()
+	if all := spec.Keep(l.metadata(), f.redirectURI(l)); err == nil && len(all) > 0 {
 		maps.Copy(all, res.Facts.Metadata)
 		res.Facts.Metadata = all
 	}

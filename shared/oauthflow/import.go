@@ -128,7 +128,10 @@ func (f *Flow) importedTokens(ctx context.Context, in Import, a activation, clie
 	if len(kept) > maxToken || len(access) > maxToken {
 		return connection.Tokens{}, fault.Invalid("/credential", "a token is at most %d bytes", maxToken)
 	}
-	meta := a.link.metadata()
+	meta := a.spec.Keep(a.link.metadata(), f.redirectURI(a.link))
+	if kept == "" && a.spec.RefreshKind() == catalog.RefreshWithAccessToken { // it is what the next one is made of
+		kept = access
+	}
 	switch {
 	case kept != "" && !in.ExpiresAt.IsZero():
 		return connection.Tokens{}, fault.Invalid("/expires_at", "a refresh token is proved by a refresh, whose answer tells the expiry; leave expires_at out")

@@ -43,7 +43,7 @@ const exchangeTimeout = 15 * time.Second
 func (e *Endpoint) Exchange(ctx context.Context, c *catalog.Connector, client connection.Client, r connection.Redemption) (connection.Tokens, error) {
 	ctx, cancel := context.WithTimeout(ctx, exchangeTimeout)
 	defer cancel()
-	call := e.call(c, client)
+	call := e.call(c, client, r.Metadata)
 	conf, err := config(c, client, r.Metadata)
 	if err != nil {
 		return connection.Tokens{}, err
@@ -55,16 +55,22 @@ func (e *Endpoint) Exchange(ctx context.Context, c *catalog.Connector, client co
 	}
 	_, err = conf.Exchange(call.context(ctx), string(r.Code.Reveal(reveal.Key{})), opts...)
 	t, _, err := call.read(err)
-	return t, err
+	if err != nil {
+		return t, err
+	}
+	return keepFor(c, t)
 }
 
 // Refresh makes an access token of what a connection keeps for it: of a refresh token with the refresh_token grant (RFC
 // 6749, section 6), once; of a seed by minting. Any error is a *refresh.EndpointError.
 func (e *Endpoint) Refresh(ctx context.Context, c *catalog.Connector, client connection.Client, token secret.Text, metadata map[string]string) (connection.Tokens, error) {
-	if c.Mode.Mints() {
+	switch {
+	case c.Mode.Mints():
 		return e.mint(ctx, c, client, token, metadata)
+	case c.RefreshKind() != catalog.RefreshWithToken:
+		return e.renew(ctx, c, client, token, metadata)
 	}
-	call := e.call(c, client)
+	call := e.call(c, client, metadata)
 	call.renews = true
 	conf, err := config(c, client, metadata)
 	if err == nil {
@@ -100,15 +106,16 @@ type call struct {
 	e      *Endpoint
 	c      *catalog.Connector
 	who    connection.Client
-	renews bool // with a refresh token
+	meta   map[string]string
+	renews bool // what a consent brought, not a mint
 	sent   bool
 	status int
 	header http.Header
 	body   []byte
 }
 
-func (e *Endpoint) call(c *catalog.Connector, who connection.Client) *call {
-	return &call{e: e, c: c, who: who}
+func (e *Endpoint) call(c *catalog.Connector, who connection.Client, meta map[string]string) *call {
+	return &call{e: e, c: c, who: who, meta: meta}
 }
 
 func (k *call) context(ctx context.Context) context.Context {
