@@ -103,6 +103,9 @@ func checkRefreshKind(s *source, m *manifest) {
 	if m.Revoke != nil && m.Revoke.Token == TokenRefresh {
 		s.add("revoke.token", "there is no refresh token; revoke the access token")
 	}
+	if trades && slices.Contains(m.Auth.MTLS, mtlsAPI) {
+		s.add("refresh.kind", "an access token that is joined with a certificate cannot be traded")
+	}
 	if r.Kind == RefreshAsClient && (m.Auth.ClientAuth == ClientAuthNone || slices.Contains(r.Omit, "client_secret")) {
 		s.add("refresh.kind", "client_credentials needs a client that proves itself")
 	}

@@ -2,8 +2,11 @@ package catalog
 
 import (
 	"cmp"
+	"encoding/json"
 	"slices"
 	"time"
+
+	"behalf.dev/behalf/shared/clientcert"
 )
 
 // clientAssertionSpec is where the assertion of a client differs from RFC 7523, section 3: templates over {client_id},
@@ -44,7 +47,36 @@ func (c *Connector) WantsSecret() bool {
 	return slices.Contains([]ClientAuth{ClientAuthBasic, ClientAuthPost, ClientAuthAsUsername}, c.ClientAuth)
 }
 
-// ShowsCertificate reports that the registered client has a TLS certificate, for the token endpoint or for API calls.
-func (c *Connector) ShowsCertificate() (token, api bool) {
-	return slices.Contains(c.m.Auth.MTLS, mtlsToken), slices.Contains(c.m.Auth.MTLS, mtlsAPI)
+// ShowsCertificate reports that the registered client has a TLS certificate. AuthHeader.Certified tells that API calls need it,
+// too.
+func (c *Connector) ShowsCertificate() bool { return len(c.m.Auth.MTLS) > 0 }
+
+// certified is an access token with what the connection to the provider must show beside it. It is one text, sealed as the
+// access token is, so that whoever may use the token can make the connection, and needs nothing else of the client.
+type certified struct {
+	Token       string `json:"token"`
+	Certificate string `json:"certificate"`
+	PrivateKey  string `json:"private_key"`
+}
+
+// Certify joins an access token with the client's certificate, where API calls need both.
+func (c *Connector) Certify(token []byte, chain string, key []byte) ([]byte, error) {
+	if !c.APIAuth.Certified {
+		return token, nil
+	}
+	return encodeJSON(certified{string(token), chain, string(key)})
+}
+
+// open takes apart what Certify joined. What it did not join is a token by itself: what else travels beside one, such as a
+// refresh token.
+func (a AuthHeader) open(token []byte) (bare []byte, cert *clientcert.Certificate) {
+	var joined certified
+	if !a.Certified || json.Unmarshal(token, &joined) != nil || joined.Token == "" {
+		return token, nil
+	}
+	cert, err := clientcert.Parse([]byte(joined.Certificate), []byte(joined.PrivateKey))
+	if err != nil { // the provider will say that it is missing
+		cert = nil
+	}
+	return []byte(joined.Token), cert
 }

@@ -137,6 +137,8 @@ type AuthHeader struct {
 	Query bool
 	// Base64 encodes it first (RFC 7617).
 	Base64 bool
+	// Certified tells that the access token is one of Connector.Certify: the connection shows the client's certificate.
+	Certified bool
 }
 
 // TokenURL is the token endpoint, for the code exchange and for refreshes.

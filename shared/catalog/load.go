@@ -65,7 +65,7 @@ func complete(m *manifest) {
 // apiAuth is api.auth with what RFC 6750 and 7617 define.
 func apiAuth(m *manifest) AuthHeader {
 	a, c := m.API.Auth, m.Credential
-	out := AuthHeader{Name: cmp.Or(a.Header, "Authorization"), Format: cmp.Or(a.Format, "Bearer {token}"), Base64: c != nil && c.Encode == encodeBase64}
+	out := AuthHeader{Name: cmp.Or(a.Header, "Authorization"), Format: cmp.Or(a.Format, "Bearer {token}"), Base64: c != nil && c.Encode == encodeBase64, Certified: slices.Contains(m.Auth.MTLS, mtlsAPI)}
 	if a.Format == "" && m.Auth.Mode == ModeBasic {
 		out.Format = "Basic {token}"
 	}

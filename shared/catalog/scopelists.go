@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -63,7 +64,7 @@ func (c *Connector) grantedInLists(raw any) (out []string, stated bool) {
 func checkScopeLists(s *source, m *manifest) {
 	seen := map[string]bool{m.Scopes.Param: true}
 	for i, l := range m.Scopes.Lists {
-		at := "scopes.lists[" + string(rune('0'+i)) + "]"
+		at := fmt.Sprintf("scopes.lists[%d]", i)
 		if !paramName.MatchString(l.Param) || seen[l.Param] {
 			s.add(at+".param", "%q: want the name of a parameter that is not used yet", l.Param)
 		}

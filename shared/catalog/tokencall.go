@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"behalf.dev/behalf/shared/clientcert"
 )
 
 // TokenCall is a call about a token (revoke, introspect), without credentials.
@@ -97,6 +99,8 @@ func (c *Connector) tokenCall(which string, s tokenCallSpec, meta map[string]str
 // client secret when Auth uses the client; each is ignored otherwise. The caller owns the wire and its logs.
 func (s TokenCall) HTTP(ctx context.Context, auth AuthHeader, secret, bearer, token []byte) (*http.Request, error) {
 	fields := url.Values{}
+	_, cert := auth.open(bearer)
+	token, _ = auth.open(token)
 	if s.Param != "" {
 		fields.Set(s.Param, string(token))
 	}
@@ -112,6 +116,7 @@ func (s TokenCall) HTTP(ctx context.Context, auth AuthHeader, secret, bearer, to
 	if err != nil {
 		return nil, fmt.Errorf("build token call: %w", err)
 	}
+	req = req.WithContext(clientcert.With(req.Context(), cert))
 	req.Header = s.Header.Clone()
 	if contentType != "" {
 		req.Header.Set("Content-Type", contentType)
@@ -142,6 +147,7 @@ func (s TokenCall) body(fields url.Values) (body []byte, contentType string, err
 
 // Value is what stands in the header or query for a token.
 func (a AuthHeader) Value(token []byte) string {
+	token, _ = a.open(token)
 	t := string(token)
 	if a.Base64 {
 		t = base64.StdEncoding.EncodeToString(token)
@@ -149,8 +155,10 @@ func (a AuthHeader) Value(token []byte) string {
 	return strings.Replace(a.Format, "{token}", t, 1)
 }
 
-// Put writes a token into a request.
+// Put writes a token into a request, and has its connection show the certificate that belongs to it.
 func (a AuthHeader) Put(r *http.Request, token []byte) {
+	token, cert := a.open(token)
+	*r = *r.WithContext(clientcert.With(r.Context(), cert))
 	if !a.Query {
 		r.Header.Set(a.Name, a.Value(token))
 		return
@@ -163,6 +171,7 @@ func (a AuthHeader) Put(r *http.Request, token []byte) {
 // Parts are the secrets in a token, each of which must not come back in an answer: the token, and the password of a user
 // and password.
 func (a AuthHeader) Parts(token []byte) [][]byte {
+	token, _ = a.open(token)
 	_, password, pair := bytes.Cut(token, []byte(":"))
 	if !a.Base64 || !pair {
 		return [][]byte{token}

@@ -145,7 +145,7 @@ func (f *Flow) importedTokens(ctx context.Context, in Import, a activation, clie
 		return connection.Tokens{}, fault.Invalid("/credential/"+memberRefresh, "%s is missing", memberRefresh)
 	case a.spec.Rotation.Class != catalog.RotationNone:
 		return connection.Tokens{}, fault.Invalid("/credential/"+memberRefresh, "%s is missing: without it the connection would die with its access token", memberRefresh)
-	case !a.spec.HasIdentity():
+	case !a.spec.HasIdentity() || a.spec.APIAuth.Certified:
 		return connection.Tokens{}, fault.Invalid("/credential", "an access token of %s cannot be proved; connect the account through a link", a.spec.Name)
 	}
 	return connection.Tokens{Access: secret.FromString(access), Facts: connection.TokenFacts{ExpiresAt: in.ExpiresAt, Metadata: meta}}, nil

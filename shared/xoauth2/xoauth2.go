@@ -19,6 +19,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"behalf.dev/behalf/shared/catalog"
+	"behalf.dev/behalf/shared/clientcert"
 	"behalf.dev/behalf/shared/connection"
 	"behalf.dev/behalf/shared/fault"
 	"behalf.dev/behalf/shared/refresh"
@@ -138,6 +139,13 @@ func (k *call) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	if k.c.ShowsCertificate() {
+		cert, err := clientcert.Parse([]byte(k.who.Certificate), k.who.PrivateKey.Reveal(reveal.Key{}))
+		if err != nil {
+			return nil, err
+		}
+		r = r.WithContext(clientcert.With(r.Context(), cert))
+	}
 	res, err := k.e.client.Transport.RoundTrip(r)
 	if err != nil {
 		return nil, err
@@ -171,7 +179,9 @@ func (k *call) read(libErr error) (connection.Tokens, catalog.Outcome, error) {
 	if res.ScopesStated {
 		t.Facts.Scopes = res.Scopes
 	}
-	return t, catalog.Outcome{Kind: catalog.OutcomeOK}, nil
+	access, err := k.c.Certify(t.Access.Reveal(reveal.Key{}), k.who.Certificate, k.who.PrivateKey.Reveal(reveal.Key{}))
+	t.Access = secret.New(access)
+	return t, catalog.Outcome{Kind: catalog.OutcomeOK}, err
 }
 
 var _ refresh.Endpoint = (*Endpoint)(nil)
