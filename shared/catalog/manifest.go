@@ -30,11 +30,12 @@ type manifest struct {
 }
 
 // hostSpec is a fixed base URL; or one with parameters, fields of the connection that stand in it; or a value captured
-// from the token response with the hosts it may name.
+// from the token response, or a field, with the hosts it may name.
 type hostSpec struct {
 	URL     string            `yaml:"url"`
 	Params  map[string]string `yaml:"params"`
 	Capture string            `yaml:"capture"`
+	Field   string            `yaml:"field"`
 	Allow   []string          `yaml:"allow"`
 }
 
