@@ -124,3 +124,36 @@ func TestParseToken_XML_IsReadLikeJSONAndNothingOutsideOfIt(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestHosts_NamedByAField_AreHeldToTheList(t *testing.T) {
+	t.Parallel()
+	hosts := `hosts: {web: {field: domain, allow: ["*.plain.example", "login.other.example"]}}
+fields: [{name: domain, label: Domain, required: true}]`
+	c := mustLoad(t, edit(t, plain, "hosts: {web: https://plain.example}", hosts), "")
+	for domain, want := range map[string]string{"a.plain.example": "a.plain.example", "https://B.plain.example": "b.plain.example", "login.other.example": "login.other.example",
+		"plain.example": "", "a.plain.example.evil.example": "", "evil.example/a.plain.example": "", "a.plain.example@evil.example": "", "evil.example#.plain.example": "",
+		"a.plain.example:8443": "", "http://a.plain.example": "", "127.0.0.1": "", "": ""} {
+		u, err := c.ProxyURL("/x", nil, map[string]string{"domain": domain})
+		if (err == nil) != (want != "") || err == nil && u.Host != want {
+			t.Errorf("%q: %v %v", domain, u, err)
+		}
+	}
+	any := edit(t, plain, "hosts: {web: https://plain.example}", `hosts: {web: {field: domain, allow: ["*"]}}
+fields: [{name: domain, label: Domain, required: true, vouched: true}]`)
+	c = mustLoad(t, any, "")
+	if u, err := c.ProxyURL("/x", nil, map[string]string{"domain": "git.acme.example"}); err != nil || u.Host != "git.acme.example" {
+		t.Error(u, err)
+	}
+	if _, err := c.ProxyURL("/x", nil, map[string]string{"domain": "169.254.169.254"}); err == nil {
+		t.Error("an address is no host name")
+	}
+	for want, m := range map[string]string{
+		"hosts.web.allow: any host": edit(t, any, ", vouched: true", ""),
+		"hosts.web.field:":          edit(t, any, "field: domain", "field: none"),
+		`allow "*"`:                 edit(t, edit(t, plain, "hosts: {web: https://plain.example}", `hosts: {web: {capture: domain, allow: ["*"]}}`), `token: {url: "{web}/token"`, `token: {url: "{web}/token", capture: {domain: d}`),
+	} {
+		if _, err := catalog.Load(tree(m, "")); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", want, err)
+		}
+	}
+}

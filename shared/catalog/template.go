@@ -13,6 +13,7 @@ import (
 type template struct {
 	host     string
 	segments [][]part
+	slash    bool // at the end, which some providers insist on
 	vars     []string
 }
 
@@ -35,7 +36,14 @@ func parseTemplate(s string) (template, error) {
 	if head[2] == "" {
 		return t, nil
 	}
-	for _, seg := range strings.Split(head[2][1:], "/") {
+	path := head[2][1:]
+	if path == "" || strings.HasSuffix(path, "/") {
+		path, t.slash = strings.TrimSuffix(path, "/"), true
+	}
+	if path == "" {
+		return t, nil
+	}
+	for _, seg := range strings.Split(path, "/") {
 		parts := []part{}
 		rest := seg
 		for rest != "" {
@@ -82,6 +90,9 @@ func (t template) expand(base *url.URL, value func(name string) (string, bool)) 
 			return nil, fault.Invalid("/input/"+last, "%s cannot be %q", last, s)
 		}
 		escaped += "/" + url.PathEscape(plain.String())
+	}
+	if t.slash {
+		escaped += "/"
 	}
 	u := *base
 	path, err := url.PathUnescape(escaped)
