@@ -32,7 +32,9 @@ type asked struct {
 type odd struct {
 	manifest string
 	// code is the parameter of its answer that holds the code.
-	code  string
+	code string
+	// stale is an access token that its API does not accept any more.
+	stale string
 	token func(t *testing.T, n int, a asked) (media, body string)
 
 	mu   sync.Mutex
@@ -60,6 +62,10 @@ func (o *odd) serve(t *testing.T, id string, w http.ResponseWriter, r *http.Requ
 	}
 	o.got = append(o.got, a)
 	if strings.HasPrefix(a.path, "/api/") {
+		if o.stale != "" && strings.HasSuffix(a.header.Get("Authorization"), o.stale) {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = io.WriteString(w, `{"id":"u1"}`)
 		return
@@ -158,6 +164,17 @@ rotation: {class: static}
 api: {base: "{web}/api"}`,
 			code: "code", token: func(_ *testing.T, n int, _ asked) (string, string) {
 				return asJSON, fmt.Sprintf(`{"access_token":"traded-access-%d","expires_in":5184000}`, n)
+			}},
+		// Notion-like: no expiry is told, and a 401 is the sign; form-encoded answers.
+		"quiet": {manifest: `auth: {mode: oauth2, client_auth: client_secret_basic, pkce: use}
+authorize: {url: "{web}/authorize/"}
+token: {url: "{web}/token/", format: json, headers: {Accept: application/x-www-form-urlencoded, X-Version: "2025-09-03"}}
+scopes: {mode: fixed, default: [basic], known: {basic: {description: B., effect: read}}}
+expires: {mode: on_401}
+rotation: {class: strict}
+api: {base: "{web}/api"}`,
+			code: "code", stale: "quiet-access-2", token: func(_ *testing.T, n int, _ asked) (string, string) {
+				return "application/x-www-form-urlencoded", fmt.Sprintf(`access_token=quiet-access-%d&refresh_token=quiet-refresh-%d`, n, n)
 			}},
 		// Vercel-like: the consent names an installation, tokens come from the client's own credentials.
 		"installed": {manifest: `auth: {mode: oauth2, client_auth: client_secret_basic, pkce: use}
@@ -305,6 +322,16 @@ func TestKnobs_ProvidersWithHabits_ConnectRefreshAndCall(t *testing.T) {
 func knobChecks() map[string]func(t *testing.T, o *odd, address string, scopes []string) {
 	return map[string]func(t *testing.T, o *odd, address string, scopes []string){
 		"renamed": checkRenamed, "bare": checkBare, "lists": checkLists,
+		"quiet": func(t *testing.T, o *odd, address string, _ []string) {
+			tokens, calls := o.all("/token/"), o.all("/api/thing")
+			if len(tokens) != 3 || len(calls) != 2 || calls[1].header.Get("Authorization") != "Bearer quiet-access-3" || !strings.Contains(address, "/authorize/?") {
+				t.Fatalf("%d token requests, %d calls, %s", len(tokens), len(calls), address)
+			}
+			want(t, tokens[2], tokens[2].form, map[string]string{"refresh_token": "quiet-refresh-2", "grant_type": "refresh_token"})
+			if tokens[0].header.Get("Accept") != "application/x-www-form-urlencoded" || tokens[2].header.Get("X-Version") != "2025-09-03" || tokens[2].header.Get("Content-Type") != asJSON {
+				t.Errorf("%v", tokens[2].header)
+			}
+		},
 		"traded": func(t *testing.T, o *odd, _ string, _ []string) {
 			renew := o.all("/renew")
 			if len(renew) != 1 || renew[0].method != http.MethodGet {

@@ -8,6 +8,8 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
+	"fmt"
 	"io"
 	"log"
 	"math/big"
@@ -22,6 +24,8 @@ import (
 	"behalf.dev/behalf/shared/catalog"
 	"behalf.dev/behalf/shared/connection"
 	"behalf.dev/behalf/shared/egress"
+	"behalf.dev/behalf/shared/fault"
+	"behalf.dev/behalf/shared/refresh"
 	"behalf.dev/behalf/shared/secret"
 	"behalf.dev/behalf/shared/secret/reveal"
 	"behalf.dev/behalf/shared/xoauth2"
@@ -156,8 +160,12 @@ func TestMTLS_WithoutTheCertificate_NothingIsSent(t *testing.T) {
 	c, out := p.connector(t, "client_secret_basic")
 	who := certified(t, "acme")
 	who.Certificate = ""
-	if _, err := xoauth2.New(out.HTTP(), time.Now).Exchange(t.Context(), c, who, redemption); err == nil || strings.Contains(err.Error(), "PRIVATE") {
+	if _, err := xoauth2.New(out.HTTP(), time.Now).Exchange(t.Context(), c, who, redemption); fault.From(err).Detail["reason"] != "request_unbuildable" || strings.Contains(fmt.Sprintf("%+v", err), "PRIVATE") {
 		t.Error(err)
+	}
+	var failed *refresh.EndpointError
+	if _, err := xoauth2.New(out.HTTP(), time.Now).Refresh(t.Context(), c, who, secret.FromString("rt-1"), nil); !errors.As(err, &failed) || failed.Sent || failed.Outcome.Kind != catalog.OutcomeConfig {
+		t.Errorf("%#v", failed)
 	}
 	other := certified(t, "other")
 	other.PrivateKey = certified(t, "acme").PrivateKey

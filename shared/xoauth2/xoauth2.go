@@ -110,6 +110,10 @@ type call struct {
 	meta   map[string]string
 	renews bool // what a consent brought, not a mint
 	sent   bool
+	// unsent is why the request could not even be made, outcome what that means.
+	unsent  error
+	outcome catalog.Outcome
+
 	status int
 	header http.Header
 	body   []byte
@@ -136,15 +140,17 @@ func (k *call) client() *http.Client {
 // RoundTrip implements http.RoundTripper for this one call.
 func (k *call) RoundTrip(r *http.Request) (*http.Response, error) {
 	r, err := k.dress(r)
-	if err != nil {
-		return nil, err
-	}
-	if k.c.ShowsCertificate() {
-		cert, err := clientcert.Parse([]byte(k.who.Certificate), k.who.PrivateKey.Reveal(reveal.Key{}))
-		if err != nil {
-			return nil, err
+	if err == nil && k.c.ShowsCertificate() {
+		var cert *clientcert.Certificate
+		if cert, err = clientcert.Parse([]byte(k.who.Certificate), k.who.PrivateKey.Reveal(reveal.Key{})); err == nil {
+			r = r.WithContext(clientcert.With(r.Context(), cert))
+		} else {
+			k.outcome = catalog.Outcome{Kind: catalog.OutcomeConfig, Reason: "client_certificate"}
 		}
-		r = r.WithContext(clientcert.With(r.Context(), cert))
+	}
+	if err != nil {
+		k.unsent = err
+		return nil, err
 	}
 	res, err := k.e.client.Transport.RoundTrip(r)
 	if err != nil {
@@ -163,6 +169,9 @@ func (k *call) RoundTrip(r *http.Request) (*http.Response, error) {
 // read turns the provider's answer, or its absence, into tokens or a fault. The library's own error is kept only when
 // no answer came: with one, its text would hold the body.
 func (k *call) read(libErr error) (connection.Tokens, catalog.Outcome, error) {
+	if k.unsent != nil {
+		return connection.Tokens{}, k.outcome, fault.New(fault.ProviderError, "the token request to %s could not be made", k.c.Name).With("connector", k.c.ID).With("reason", "request_unbuildable").WithCause(k.unsent)
+	}
 	if k.status == 0 {
 		f := fault.New(fault.ProviderError, "%s gave no answer to the token request", k.c.Name).With("connector", k.c.ID).With("reason", "no_answer").WithRetryAfter(5 * time.Second)
 		return connection.Tokens{}, catalog.Outcome{}, f.WithCause(libErr)
