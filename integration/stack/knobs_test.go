@@ -18,6 +18,7 @@ import (
 	"behalf.dev/behalf/integration/stack"
 	"behalf.dev/behalf/shared/client"
 	"behalf.dev/behalf/shared/env"
+	"behalf.dev/behalf/shared/fault"
 	"behalf.dev/behalf/shared/secret"
 )
 
@@ -311,12 +312,33 @@ func TestKnobs_ProvidersWithHabits_ConnectRefreshAndCall(t *testing.T) {
 		}
 		_ = res.Body.Close()
 	}
+	importOdd(t, c, all)
 	for id, check := range knobChecks() {
 		t.Run(id, func(t *testing.T) { check(t, all[id], addresses[id], granted[id]) })
 	}
 	if text := log.String(); strings.Contains(text, "-access-") || strings.Contains(text, "-refresh-") || strings.Contains(text, "own-secret") || strings.Contains(text, "the-code") {
 		t.Errorf("a credential is in the log:\n%s", text)
 	}
+}
+
+// importOdd takes over credentials: an access token where that is what is renewed, with the redirect URI where it is repeated.
+func importOdd(t *testing.T, c *client.Client, all map[string]*odd) {
+	t.Helper()
+	for id, member := range map[string]string{"traded": "access_token", "lists": "refresh_token", "installed": "access_token"} {
+		got, err := c.ImportConnection(t.Context(), "acme", client.ImportRequest{Principal: "user_erin", Connector: id, Credential: map[string]secret.Text{member: secret.FromString("imported-credential-0123")}})
+		if id == "installed" {
+			if !fault.Is(err, fault.InvalidInput) {
+				t.Errorf("%s: %v", id, err)
+			}
+			continue
+		}
+		if err != nil || got.Status != "active" {
+			t.Errorf("%s: %+v %v", id, got, err)
+		}
+	}
+	renew, tokens := all["traded"].all("/renew"), all["lists"].all("/token")
+	want(t, renew[1], renew[1].query, map[string]string{"access_token": "imported-credential-0123"})
+	want(t, tokens[2], tokens[2].form, map[string]string{"refresh_token": "imported-credential-0123"})
 }
 
 func knobChecks() map[string]func(t *testing.T, o *odd, address string, scopes []string) {
@@ -334,7 +356,7 @@ func knobChecks() map[string]func(t *testing.T, o *odd, address string, scopes [
 		},
 		"traded": func(t *testing.T, o *odd, _ string, _ []string) {
 			renew := o.all("/renew")
-			if len(renew) != 1 || renew[0].method != http.MethodGet {
+			if len(renew) != 2 || renew[0].method != http.MethodGet {
 				t.Fatalf("%+v", renew)
 			}
 			want(t, renew[0], renew[0].query, map[string]string{"grant_type": "ig_refresh_token", "access_token": "traded-access-1", "client_id": "", "client_secret": "", "refresh_token": ""})

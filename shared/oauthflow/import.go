@@ -133,6 +133,8 @@ func (f *Flow) importedTokens(ctx context.Context, in Import, a activation, clie
 		kept = access
 	}
 	switch {
+	case a.spec.RefreshKind() == catalog.RefreshAsClient:
+		return connection.Tokens{}, fault.Invalid("/credential", "%s is connected through a link: what it is renewed from comes with the consent", a.spec.Name)
 	case kept != "" && !in.ExpiresAt.IsZero():
 		return connection.Tokens{}, fault.Invalid("/expires_at", "a refresh token is proved by a refresh, whose answer tells the expiry; leave expires_at out")
 	case kept != "":
