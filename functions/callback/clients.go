@@ -53,13 +53,24 @@ func (f *Function) clientView(c connection.StoredClient) map[string]any {
 	if len(c.Params) > 0 {
 		out["params"] = c.Params
 	}
-	if block, _ := pem.Decode([]byte(c.Certificate)); block != nil {
-		if cert, err := x509.ParseCertificate(block.Bytes); err == nil { // it was read when it was stored
-			sum := sha256.Sum256(cert.Raw)
-			out["certificate"] = map[string]any{"sha256": hex.EncodeToString(sum[:]), "not_after": cert.NotAfter.UTC()}
-		}
+	if cert := certificateOf(c); cert != nil {
+		out["certificate"] = cert
 	}
 	return out
+}
+
+// certificateOf tells a client's certificate from others; nil when it shows none.
+func certificateOf(c connection.StoredClient) map[string]any {
+	block, _ := pem.Decode([]byte(c.Certificate))
+	if block == nil {
+		return nil
+	}
+	cert, err := x509.ParseCertificate(block.Bytes)
+	if err != nil { // it was read when it was stored
+		return nil
+	}
+	sum := sha256.Sum256(cert.Raw)
+	return map[string]any{"sha256": hex.EncodeToString(sum[:]), "not_after": cert.NotAfter.UTC()}
 }
 
 // maxCertificate bounds a chain in bytes: a client is one item of the store.
