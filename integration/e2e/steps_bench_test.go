@@ -110,12 +110,12 @@ func (s *steps) record() audit.Record {
 		Agent: s.session.Agent, Run: s.session.Run, Execution: "exec_x", Tool: s.tool.Name, Effect: "read", Connector: "github", Connection: string(s.held.ID), Grant: string(s.held.Grant), Scopes: s.held.Scopes, Generation: 1}
 }
 
-// counted runs step b.N times and reports how many AWS calls each makes.
+// counted runs step b.N times and reports how many AWS calls and how much processor time each takes.
 func (s *steps) counted(b *testing.B, step func() error) {
 	b.Helper()
 	must(b, step()) // fills what is kept
 	before := s.aws.calls.Load()
-	n := 0
+	n, cpu := 0, processor()
 	b.ReportAllocs()
 	for b.Loop() {
 		if err := step(); err != nil {
@@ -123,6 +123,7 @@ func (s *steps) counted(b *testing.B, step func() error) {
 		}
 		n++
 	}
+	b.ReportMetric(float64((processor()-cpu).Nanoseconds())/1000/float64(n), "cpu-µs/op") // a busy machine makes the time longer, and not this
 	b.ReportMetric(float64(s.aws.calls.Load()-before)/float64(n), "aws-calls/op")
 }
 
