@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"runtime"
 	"testing"
 	"time"
 
@@ -231,8 +232,17 @@ func (s *steps) direct(t *catalog.Tool) error {
 	return res.Body.Close()
 }
 
-// whole is the execute function over an AWS that is counted, and its event for one call.
-func whole(t testing.TB, live bool) (invoke func() error, calls *replay) {
+// The requests of whole.
+var (
+	viaREST = events.APIGatewayProxyRequest{Resource: "/v1/execute", Path: "/v1/execute", HTTPMethod: "POST", Body: `{"tool":"github_get_authenticated_user"}`}
+	viaMCP  = events.APIGatewayProxyRequest{Resource: "/mcp", Path: "/mcp", HTTPMethod: "POST", Headers: map[string]string{"Content-Type": "application/json", "Accept": "application/json, text/event-stream", "Mcp-Protocol-Version": "2025-11-25"},
+		Body: `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"github_get_authenticated_user","arguments":{}}}`}
+	listMCP = events.APIGatewayProxyRequest{Resource: "/mcp", Path: "/mcp", HTTPMethod: "POST", Headers: viaMCP.Headers, Body: `{"jsonrpc":"2.0","id":1,"method":"tools/list"}`}
+	list    = events.APIGatewayProxyRequest{Resource: "/v1/tools", Path: "/v1/tools", HTTPMethod: "GET"}
+)
+
+// whole is the execute function over an AWS that is counted, as one request reaches it.
+func whole(t testing.TB, live bool, e events.APIGatewayProxyRequest) (invoke func() error, calls *replay) {
 	t.Helper()
 	f := e2e.New(t)
 	f.Connect(t, "acme", "user_alice", "github", "alice", nil)
@@ -241,8 +251,8 @@ func whole(t testing.TB, live bool) (invoke func() error, calls *replay) {
 	fn, err := execute.New(awslambda.Deps{AWS: cfg, Lookup: env.FromMap(variables(t, f, "execute")), Log: slog.New(slog.DiscardHandler), Now: f.Clock.Now, IDs: ident.NewSource(f.Clock.Now, nil)})
 	must(t, err)
 	p := newInvoker(fn.Handle)
-	payload, err := json.Marshal(events.APIGatewayProxyRequest{Resource: "/v1/execute", Path: "/v1/execute", HTTPMethod: "POST", Body: `{"tool":"github_get_authenticated_user"}`,
-		RequestContext: events.APIGatewayProxyRequestContext{RequestID: "req_warm", Authorizer: authorizer}})
+	e.RequestContext = events.APIGatewayProxyRequestContext{RequestID: "req_warm", Authorizer: authorizer}
+	payload, err := json.Marshal(e)
 	must(t, err)
 	return func() error { return p.ok(t.Context(), payload) }, calls
 }
@@ -251,12 +261,46 @@ func whole(t testing.TB, live bool) (invoke func() error, calls *replay) {
 // functions behind its streams is in it, and with an AWS that answers from memory, which leaves what is ours.
 func BenchmarkExecution(b *testing.B) {
 	for _, c := range []struct {
-		name string
-		live bool
-	}{{"embedded-aws", true}, {"aws-from-memory", false}} {
+		name  string
+		live  bool
+		event events.APIGatewayProxyRequest
+	}{{"rest/embedded-aws", true, viaREST}, {"rest/aws-from-memory", false, viaREST}, {"mcp/aws-from-memory", false, viaMCP}, {"mcp-list/aws-from-memory", false, listMCP}, {"rest-list/aws-from-memory", false, list}} {
 		b.Run(c.name, func(b *testing.B) {
-			invoke, aws := whole(b, c.live)
+			invoke, aws := whole(b, c.live, c.event)
 			(&steps{aws: aws}).counted(b, invoke)
 		})
+	}
+}
+
+// TestExecution_Warm_StaysWithinItsBudget holds what a warm call takes: AWS calls exactly, allocations and bytes with room for a
+// new library or two. It is not parallel, because it counts what the process allocates. The loopback provider is in it.
+func TestExecution_Warm_StaysWithinItsBudget(t *testing.T) {
+	for name, c := range map[string]struct {
+		event              events.APIGatewayProxyRequest
+		calls              int64
+		allocations, bytes uint64
+	}{
+		"REST execute":   {viaREST, 4, 2700, 250 << 10},
+		"MCP tools/call": {viaMCP, 4, 3000, 600 << 10},
+		"MCP tools/list": {listMCP, 2, 3000, 700 << 10},
+		"REST tools":     {list, 2, 2000, 300 << 10},
+	} {
+		invoke, aws := whole(t, false, c.event)
+		must(t, invoke())
+		must(t, invoke())
+		const rounds = 50
+		var before, after runtime.MemStats
+		calls := aws.calls.Load()
+		runtime.ReadMemStats(&before)
+		for range rounds {
+			must(t, invoke())
+		}
+		runtime.ReadMemStats(&after)
+		calls = (aws.calls.Load() - calls) / rounds
+		allocations, bytes := (after.Mallocs-before.Mallocs)/rounds, (after.TotalAlloc-before.TotalAlloc)/rounds
+		t.Logf("%s: %d AWS calls, %d allocations, %d bytes", name, calls, allocations, bytes)
+		if calls != c.calls || allocations > c.allocations || bytes > c.bytes {
+			t.Errorf("%s: %d AWS calls, %d allocations, %d bytes; want %d, and at most %d and %d", name, calls, allocations, bytes, c.calls, c.allocations, c.bytes)
+		}
 	}
 }
