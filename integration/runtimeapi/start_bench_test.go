@@ -27,6 +27,9 @@ func BenchmarkStart(b *testing.B) {
 		b.Fatal(err)
 	}
 	for _, n := range names {
+		if deployed[n.Name()] == nil {
+			continue // the canary is a stack of its own, which the local account does not deploy
+		}
 		b.Run(n.Name(), func(b *testing.B) {
 			o := runtimeapi.Options{Binary: filepath.Join(dir, n.Name(), "bootstrap"), Name: n.Name(), ARN: "arn:aws:lambda:us-east-1:000000000000:function:" + n.Name(), Environment: deployed[n.Name()]}
 			info, err := os.Stat(o.Binary)
