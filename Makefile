@@ -63,11 +63,11 @@ build: ## the Lambda binaries, for linux/arm64
 templates: ## synthesise again what the local stack is made from
 	go -C infra run . -templates ../integration/stack/template
 
-bench: ## benchmarks: sealing, a warm execution step by step
-	go test -run '^$$' -bench . -benchmem ./shared/vault ./integration/...
+bench: ## benchmarks: sealing, a warm execution step by step, throughput, the start of each function
+	go test -run '^$$' -bench . -benchmem ./shared/vault ./connectors ./functions/execute/mcp ./integration/...
 
 fuzz: ## half a minute on each fuzz target
-	@for t in ./shared/vault:FuzzOpen ./shared/vault:FuzzSwap ./shared/vault:FuzzFlip ./shared/tenant:FuzzPrincipalTag ./shared/oauthflow:FuzzTenantOf ./shared/oauthflow:FuzzReturnURL ./shared/oauthflow:FuzzCallback ./shared/catalog:FuzzReadValues; do go test -run '^$$' -fuzz "^$${t#*:}$$" -fuzztime 30s $${t%:*} || exit 1; done
+	@for t in ./shared/vault:FuzzOpen ./shared/vault:FuzzSwap ./shared/vault:FuzzFlip ./shared/tenant:FuzzPrincipalTag ./shared/oauthflow:FuzzTenantOf ./shared/oauthflow:FuzzReturnURL ./shared/oauthflow:FuzzCallback ./shared/catalog:FuzzReadValues ./shared/toolcall:FuzzMapping ./shared/toolcall:FuzzShaping ./shared/policy:FuzzDecide; do go test -run '^$$' -fuzz "^$${t#*:}$$" -fuzztime 30s -fuzzminimizetime 10x $${t%:*} || exit 1; done
 
 clean: ## remove what was built and fetched
 	rm -rf build cdk.out .cache

@@ -21,14 +21,14 @@ func FromEnv(lookup env.Lookup) (*catalog.Catalog, error) {
 	}
 	dir := r.Optional(env.ConnectorsDir, "")
 	if dir == "" {
-		return Load(catalog.WithHosts(hosts))
+		return Load(catalog.WithHosts(hosts), catalog.Lazily())
 	}
 	own, err := catalog.Load(os.DirFS(dir))
 	if err != nil {
 		return nil, fmt.Errorf("load connectors from %s: %w", dir, err)
 	}
 	shipped, theirs := split(hosts, own)
-	base, err := Load(catalog.WithHosts(shipped))
+	base, err := Load(catalog.WithHosts(shipped), catalog.Lazily())
 	if err != nil {
 		return nil, err
 	}

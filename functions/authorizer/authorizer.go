@@ -31,6 +31,8 @@ type Function struct {
 	vendor *awssts.Vendor
 	log    *slog.Logger
 	now    func() time.Time
+	// routes are the patterns of each kind of caller; they never change.
+	routes map[apigw.Auth][]string
 }
 
 // Variables are the environment variables that New requires.
@@ -42,7 +44,7 @@ func Variables() []string {
 func New(d awslambda.Deps) (*Function, error) {
 	r := env.NewReader(d.Lookup)
 	r.Require(env.Stage)
-	f := &Function{issuer: r.Require(env.PublicURL), log: d.Log, now: d.Now,
+	f := &Function{issuer: r.Require(env.PublicURL), log: d.Log, now: d.Now, routes: patterns(),
 		keys:   dynamo.New(dynamodb.NewFromConfig(d.AWS), dynamo.Names{Directory: r.Require(env.DirectoryTable)}, d.Now),
 		signer: awskms.NewSigner(kms.NewFromConfig(d.AWS), r.Require(env.SessionKey)),
 		vendor: awssts.NewVendor(sts.NewFromConfig(d.AWS), r.Require(env.ExecuteRole), d.Now)}
@@ -55,14 +57,14 @@ func (f *Function) Handle(ctx context.Context, e events.APIGatewayCustomAuthoriz
 	ctx = awslambda.With(ctx, awslambda.Fields{RequestID: e.RequestContext.RequestID})
 	values, kind, err := f.identify(ctx, e)
 	if err == nil {
-		return answer("Allow", e.MethodArn, kind, values), nil
+		return f.answer("Allow", e.MethodArn, kind, values), nil
 	}
 	if !fault.Is(err, fault.Unauthenticated) {
 		f.log.ErrorContext(ctx, "cannot tell who calls", "error", err)
 		return events.APIGatewayCustomAuthorizerResponse{}, err
 	}
 	f.log.InfoContext(ctx, "caller refused", "error", err)
-	return answer("Deny", e.MethodArn, "", map[string]any{"message": fault.From(err).Message}), nil
+	return f.answer("Deny", e.MethodArn, "", map[string]any{"message": fault.From(err).Message}), nil
 }
 
 func (f *Function) identify(ctx context.Context, e events.APIGatewayCustomAuthorizerRequestTypeRequest) (map[string]any, apigw.Auth, error) {
@@ -138,22 +140,29 @@ func (f *Function) session(ctx context.Context, token secret.Text) (map[string]a
 
 // answer is an IAM policy over the routes of one kind of caller. methodARN is
 // arn:aws:execute-api:region:account:api/stage/METHOD/path.
-func answer(effect, methodARN string, kind apigw.Auth, values map[string]any) events.APIGatewayCustomAuthorizerResponse {
+func (f *Function) answer(effect, methodARN string, kind apigw.Auth, values map[string]any) events.APIGatewayCustomAuthorizerResponse {
 	base := methodARN
 	if p := strings.SplitN(methodARN, "/", 3); len(p) == 3 {
 		base = p[0] + "/" + p[1]
 	}
-	var resources []string
-	for _, r := range apigw.Routes() {
-		if effect == "Allow" && r.Auth == kind {
-			resources = append(resources, base+"/"+pattern(r))
+	resources := []string{base + "/*"}
+	if effect == "Allow" {
+		resources = make([]string, len(f.routes[kind]))
+		for i, p := range f.routes[kind] {
+			resources[i] = base + "/" + p
 		}
-	}
-	if effect == "Deny" {
-		resources = []string{base + "/*"}
 	}
 	return events.APIGatewayCustomAuthorizerResponse{PrincipalID: string(kind), Context: values,
 		PolicyDocument: events.APIGatewayCustomAuthorizerPolicy{Version: "2012-10-17", Statement: []events.IAMPolicyStatement{{Action: []string{"execute-api:Invoke"}, Effect: effect, Resource: resources}}}}
+}
+
+// patterns are the routes as IAM writes them, by kind of caller.
+func patterns() map[apigw.Auth][]string {
+	out := map[apigw.Auth][]string{}
+	for _, r := range apigw.Routes() {
+		out[r.Auth] = append(out[r.Auth], pattern(r))
+	}
+	return out
 }
 
 // pattern is a route as IAM writes it: a parameter is a wildcard.

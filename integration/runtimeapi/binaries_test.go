@@ -22,7 +22,7 @@ import (
 )
 
 // build makes the bootstraps of all functions for this machine, as the deployment makes them for Lambda.
-func build(t *testing.T, dir string) {
+func build(t testing.TB, dir string) {
 	t.Helper()
 	mains, err := filepath.Glob("../../functions/*/lambda/main.go")
 	if err != nil || len(mains) < 8 {

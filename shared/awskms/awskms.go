@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
@@ -27,9 +28,11 @@ type KMS struct {
 // New returns a KMS for the key keyARN.
 func New(client *kms.Client, keyARN string) *KMS { return &KMS{client, keyARN} }
 
-// With returns a KMS over the same connections with other credentials.
+// With returns a KMS over the same connections with other credentials, and with a signer of its own (see dynamo.DB.With).
 func (k *KMS) With(creds aws.CredentialsProvider) *KMS {
-	return &KMS{kms.New(k.client.Options(), func(o *kms.Options) { o.Credentials = creds }), k.keyARN}
+	return &KMS{kms.New(k.client.Options(), func(o *kms.Options) {
+		o.Credentials, o.HTTPSignerV4, o.AuthSchemes = creds, v4.NewSigner(), nil
+	}), k.keyARN}
 }
 
 // GenerateDataKey makes a 32-byte key wrapped by the KMS key named, or by the deployment's when named is empty.

@@ -8,25 +8,47 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 
 	"behalf.dev/behalf/shared/fault"
 )
 
 // Catalog is a set of connectors. It does not change and is safe for concurrent use.
 type Catalog struct {
-	byID map[string]*Connector
+	byID map[string]*entry
+}
+
+// entry is a connector that is read when it is asked for, or was before.
+type entry struct {
+	once sync.Once
+	read func() (*Connector, error)
+	conn *Connector
+	err  error
+}
+
+func (e *entry) get() (*Connector, error) {
+	e.once.Do(func() { e.conn, e.err = e.read() })
+	return e.conn, e.err
 }
 
 // Option changes how Load works.
 type Option func(*options)
 
-type options struct{ hosts Hosts }
+type options struct {
+	hosts  Hosts
+	lazily bool
+}
 
 // WithHosts replaces base URLs, for a local stack or a gateway. Naming a connector or host that is not there is an error.
 func WithHosts(h Hosts) Option { return func(o *options) { o.hosts = h } }
 
+// Lazily leaves each manifest unread until its connector is asked for, so that the start of a function does not pay for connectors
+// that it may never use. It is for files that a test has read and verified; a connector that cannot be read all the same is an
+// error where it is asked for by id, and left out of Connectors.
+func Lazily() Option { return func(o *options) { o.lazily = true } }
+
 // Load reads every folder of fsys that holds a connector.yaml; other folders are left alone. Manifests are read and
-// checked now, tools at first use. The error lists every problem with file and line.
+// checked now (see Lazily), tools at first use. The error lists every problem with file and line.
 func Load(fsys fs.FS, opts ...Option) (*Catalog, error) {
 	var o options
 	for _, opt := range opts {
@@ -36,15 +58,19 @@ func Load(fsys fs.FS, opts ...Option) (*Catalog, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list connectors: %w", err)
 	}
-	c := &Catalog{byID: map[string]*Connector{}}
+	c := &Catalog{byID: map[string]*entry{}}
 	var problems []error
 	for _, file := range files {
 		folder := path.Dir(file)
-		conn, err := loadConnector(fsys, folder, o.hosts[folder])
-		if err != nil {
+		over := o.hosts[folder]
+		e := &entry{read: func() (*Connector, error) { return loadConnector(fsys, folder, over) }}
+		c.byID[folder] = e
+		if o.lazily && len(over) == 0 { // an override may be wrong, which is told at the start
+			continue
+		}
+		if _, err := e.get(); err != nil {
 			problems = append(problems, err)
 		}
-		c.byID[folder] = conn
 	}
 	for id := range o.hosts {
 		if _, ok := c.byID[id]; !ok {
@@ -77,8 +103,8 @@ func Merge(a, b *Catalog) (*Catalog, error) {
 
 // Connector finds a connector by id; fault.NotFound when there is none.
 func (c *Catalog) Connector(id string) (*Connector, error) {
-	if conn, ok := c.byID[id]; ok {
-		return conn, nil
+	if e, ok := c.byID[id]; ok {
+		return e.get()
 	}
 	return nil, fault.New(fault.NotFound, "there is no connector %q; the connectors are %s", clip(id, 64), strings.Join(c.ids(), ", "))
 }
@@ -89,7 +115,9 @@ func (c *Catalog) ids() []string { return slices.Sorted(maps.Keys(c.byID)) }
 func (c *Catalog) Connectors() []*Connector {
 	list := make([]*Connector, 0, len(c.byID))
 	for _, id := range c.ids() {
-		list = append(list, c.byID[id])
+		if conn, err := c.byID[id].get(); err == nil {
+			list = append(list, conn)
+		}
 	}
 	return list
 }
@@ -98,9 +126,13 @@ func (c *Catalog) Connectors() []*Connector {
 // underscore is the connector's id, so only that connector's tools are read.
 func (c *Catalog) Tool(name string) (*Connector, *Tool, error) {
 	id, _, _ := strings.Cut(name, "_")
-	conn, ok := c.byID[id]
+	e, ok := c.byID[id]
 	if !ok {
 		return nil, nil, fault.New(fault.NotFound, "there is no tool %q: no connector is called %q", clip(name, 64), clip(id, 64))
+	}
+	conn, err := e.get()
+	if err != nil {
+		return nil, nil, err
 	}
 	tools, err := conn.Tools()
 	if err != nil {
@@ -141,6 +173,10 @@ func (c *Catalog) Owner(name string) (*Connector, error) {
 // Verify reads and compiles everything that is otherwise lazy. For tests, and for the check command of an adopter.
 func (c *Catalog) Verify() error {
 	var problems []error
+	for _, e := range c.byID {
+		_, err := e.get()
+		problems = append(problems, err)
+	}
 	for _, conn := range c.Connectors() {
 		tools, err := conn.Tools()
 		problems = append(problems, err)

@@ -207,6 +207,7 @@ func newTool(s *source, field string, c *Connector, spec toolSpec) *Tool {
 		Idempotent: spec.Idempotent || spec.Effect == EffectRead, IdempotencyHeader: spec.IdempotencyHeader,
 		Scopes: spec.Scopes, connector: c, spec: spec, mask: newMask(spec.Response.Keep),
 	}
+	plainDefaults(s, field, spec)
 	checkTool(s, field, c, spec)
 	url, err := parseTemplate(spec.Request.URL)
 	if err != nil {
@@ -220,4 +221,22 @@ func newTool(s *source, field string, c *Connector, spec toolSpec) *Tool {
 		s.add(field+".input", "%v", err)
 	}
 	return t
+}
+
+// plainDefaults makes defaults what they would be if a caller had sent them: YAML has kinds of numbers that JSON has not, and
+// policies know JSON's only.
+func plainDefaults(s *source, field string, spec toolSpec) {
+	for name, p := range spec.Input.Properties {
+		if p.Default == nil {
+			continue
+		}
+		b, err := encodeJSON(p.Default)
+		if err == nil {
+			p.Default, err = decodeJSON(b)
+		}
+		if err != nil {
+			s.add(field+".input.properties."+name+".default", "%v", err)
+		}
+		spec.Input.Properties[name] = p
+	}
 }

@@ -202,3 +202,36 @@ func TestMerge_SameID_IsRefused(t *testing.T) {
 		t.Error("Merge changed its input")
 	}
 }
+
+// A lazily loaded catalog reads a connector when it is asked for, says what is wrong with it then, and is whole for Verify.
+func TestLoad_Lazily_ReadsWhatIsAskedFor(t *testing.T) {
+	t.Parallel()
+	files := tree(plain, plainTools)
+	files["broken/connector.yaml"] = &fstest.MapFile{Data: []byte("id: broken\nnope: 1\n")}
+	if _, err := catalog.Load(files); err == nil {
+		t.Fatal("a broken manifest is loaded")
+	}
+	c, err := catalog.Load(files, catalog.Lazily())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if conn, err := c.Connector("plain"); err != nil || conn.ID != "plain" {
+		t.Errorf("%v %v", conn, err)
+	}
+	if again, _ := c.Connector("plain"); len(c.Connectors()) != 1 || c.Connectors()[0] != again {
+		t.Error("a connector was read twice, or a broken one is listed")
+	}
+	if _, _, err := c.Tool("plain_get_item"); err != nil {
+		t.Error(err)
+	}
+	_, ferr := c.Connector("broken")
+	_, _, terr := c.Tool("broken_x")
+	for name, err := range map[string]error{"by id": ferr, "by tool": terr, "verify": c.Verify()} {
+		if err == nil || !strings.Contains(err.Error(), "broken/connector.yaml") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := catalog.Load(files, catalog.Lazily(), catalog.WithHosts(catalog.Hosts{"plain": {"nope": "http://localhost:1"}})); err == nil {
+		t.Error("a wrong override is told too late")
+	}
+}

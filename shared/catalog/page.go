@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"behalf.dev/behalf/shared/fault"
@@ -63,9 +64,11 @@ func (t *Tool) NextPage(header http.Header, body []byte) (Page, bool) {
 	return t.pageOf(v), v != ""
 }
 
-// pageOf writes v as the type of the page input.
+// pageOf writes v as the type of the page input. What a provider calls a number and is none stays a text: the next call then
+// refuses the cursor, where a cursor that cannot be written would have cut the list without a word.
 func (t *Tool) pageOf(v string) Page {
-	if kind := t.spec.Input.Properties[t.spec.Pagination.Input].Type; kind == "integer" || kind == "number" {
+	kind := t.spec.Input.Properties[t.spec.Pagination.Input].Type
+	if _, err := strconv.ParseFloat(v, 64); err == nil && (kind == "integer" || kind == "number") && json.Valid([]byte(v)) {
 		return Page{Value: json.RawMessage(v)}
 	}
 	b, _ := json.Marshal(v) // text always marshals

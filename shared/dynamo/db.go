@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
@@ -32,9 +33,12 @@ func New(client *dynamodb.Client, names Names, now func() time.Time) *DB {
 	return &DB{client, names, now}
 }
 
-// With returns a DB over the same connections with other credentials: those vended for one tenant.
+// With returns a DB over the same connections with other credentials: those vended for one tenant. Its signer is its own: a
+// signer keeps the signing key that it derived, and knows it again by the access key's id alone.
 func (db *DB) With(creds aws.CredentialsProvider) *DB {
-	return &DB{dynamodb.New(db.client.Options(), func(o *dynamodb.Options) { o.Credentials = creds }), db.names, db.now}
+	return &DB{dynamodb.New(db.client.Options(), func(o *dynamodb.Options) {
+		o.Credentials, o.HTTPSignerV4, o.AuthSchemes = creds, v4.NewSigner(), nil
+	}), db.names, db.now}
 }
 
 type item = map[string]types.AttributeValue

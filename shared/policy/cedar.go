@@ -2,9 +2,10 @@ package policy
 
 import (
 	"encoding/json"
-	"math"
+	"math/big"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/cedar-policy/cedar-go"
 
@@ -164,20 +165,27 @@ func value(v any) (cedar.Value, error) {
 	return nil, fault.New(fault.Internal, "an argument is of a kind that Cedar does not know")
 }
 
-// number is a Long for whole numbers, a decimal (four digits) where one fits, and text otherwise.
+// number is a Long for whole numbers, a decimal (four digits) where one fits, and text otherwise, which no comparison of numbers
+// accepts. Nothing is rounded: the provider gets the number as it was written, and a rule must not see another one.
 func number(n json.Number) (cedar.Value, error) {
 	if i, err := n.Int64(); err == nil {
 		return cedar.Long(i), nil
 	}
-	f, err := n.Float64()
-	if err != nil {
+	_, exp, _ := strings.Cut(strings.ToLower(n.String()), "e")
+	if len(n) > 40 || len(strings.TrimLeft(exp, "+-0")) > 2 { // 1e999999999 is a gigabyte
 		return cedar.String(n.String()), nil
 	}
-	if f == math.Trunc(f) && math.Abs(f) < 1<<53 {
-		return cedar.Long(int64(f)), nil
+	r, ok := new(big.Rat).SetString(n.String())
+	if !ok {
+		return cedar.String(n.String()), nil
 	}
-	if d, err := cedar.NewDecimalFromFloat(f); err == nil {
-		return d, nil
+	if r.IsInt() && r.Num().IsInt64() {
+		return cedar.Long(r.Num().Int64()), nil
+	}
+	if scaled := new(big.Rat).Mul(r, big.NewRat(10000, 1)); scaled.IsInt() && scaled.Num().IsInt64() {
+		if d, err := cedar.NewDecimal(scaled.Num().Int64(), -4); err == nil {
+			return d, nil
+		}
 	}
 	return cedar.String(n.String()), nil
 }

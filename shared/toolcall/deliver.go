@@ -152,19 +152,16 @@ func (e *Executor) follow(ctx context.Context, r *run, j *joined, next catalog.P
 type joined struct {
 	name  string // of the member that holds the list; empty when the answer is the list
 	limit int
-	rest  map[string]json.RawMessage
+	rest  map[string]json.RawMessage // without the list
 	items []json.RawMessage
 	page  []json.RawMessage
-	size  int
+	// beside is how long the answer is without items, size how long the items are with their commas.
+	beside, size int
 }
 
 func newJoined(name string, data json.RawMessage, limit int) (*joined, error) {
 	j := &joined{name: name, limit: limit, items: []json.RawMessage{}}
-	err := j.read(data)
-	for k, v := range j.rest {
-		j.size += len(k) + len(v) + 4
-	}
-	return j, err
+	return j, j.read(data)
 }
 
 // turn reads the next page, if it could be shaped.
@@ -175,12 +172,12 @@ func (j *joined) turn(data json.RawMessage, err error) error {
 	return j.read(data)
 }
 
-// read takes a page apart. What stands beside the list is the latest page's.
+// read takes a page apart. What stands beside the list is the latest page's, unless that would be too long with what is there.
 func (j *joined) read(data json.RawMessage) error {
-	var page []json.RawMessage
+	var page []json.RawMessage // a new one: the items before are kept where they are
 	if j.name == "" {
 		err := json.Unmarshal(data, &page)
-		j.page = page
+		j.page, j.beside = page, len("[]")
 		return err
 	}
 	var rest map[string]json.RawMessage
@@ -190,7 +187,14 @@ func (j *joined) read(data json.RawMessage) error {
 	if err := json.Unmarshal(rest[j.name], &page); err != nil {
 		return err
 	}
-	j.page, j.rest = page, rest
+	delete(rest, j.name)
+	beside := len("{}") + len(plain(j.name)) + len(":[]")
+	for k, v := range rest {
+		beside += len(plain(k)) + len(v) + len(":,")
+	}
+	if j.page = page; j.rest == nil || beside+j.size <= j.limit {
+		j.rest, j.beside = rest, beside
+	}
 	return nil
 }
 
@@ -198,7 +202,7 @@ func (j *joined) read(data json.RawMessage) error {
 func (j *joined) add(skip int) int {
 	j.page = j.page[min(skip, len(j.page)):]
 	for i, item := range j.page {
-		if j.size+len(item)+1 > j.limit {
+		if j.beside+j.size+len(item)+1 > j.limit {
 			return i
 		}
 		j.items, j.size = append(j.items, item), j.size+len(item)+1

@@ -1,7 +1,6 @@
 package toolcall
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -101,32 +100,12 @@ func (e *Executor) resolveProxy(r *run, p ProxyCall) error {
 	}
 	r.op.path = "/" + clipPath(strings.TrimPrefix(p.Path, "/"))
 	r.op.bind = func(meta map[string]string) (catalog.Request, error) { return bindProxy(spec, p, header, meta) }
-	r.op.input = proxyInput(p)
+	if r.op.input, err = proxyInput(p); err != nil {
+		return err
+	}
 	body := sha256.Sum256(p.Body)
 	r.digest = digestOf(r.op.name, []any{p.Method, p.Path, p.Query, header, hex.EncodeToString(body[:])})
 	return nil
-}
-
-// proxyInput is a request as policies and approvers see it.
-func proxyInput(p ProxyCall) map[string]any {
-	in := map[string]any{"method": p.Method, "path": "/" + strings.TrimPrefix(p.Path, "/")}
-	if len(p.Query) > 0 {
-		query := map[string]any{}
-		for k, v := range p.Query {
-			query[k] = strings.Join(v, ",")
-		}
-		in["query"] = query
-	}
-	if len(p.Body) > 0 {
-		in["body"] = string(p.Body)
-		d := json.NewDecoder(bytes.NewReader(p.Body))
-		d.UseNumber()
-		var v any
-		if d.Decode(&v) == nil {
-			in["body"] = v
-		}
-	}
-	return in
 }
 
 func bindProxy(spec *catalog.Connector, p ProxyCall, header http.Header, meta map[string]string) (catalog.Request, error) {

@@ -79,7 +79,8 @@ func TestProxy_Refusals_NothingIsSent(t *testing.T) {
 		"backslash":                {toolcall.ProxyCall{Connector: "github", Method: "GET", Path: `a\..\b`}, nil, fault.InvalidInput},
 		"line break":               {toolcall.ProxyCall{Connector: "github", Method: "GET", Path: "a%0d%0ab"}, nil, fault.InvalidInput},
 		"another host":             {toolcall.ProxyCall{Connector: "github", Method: "GET", Path: "@evil.example/"}, nil, ""},
-		"scheme in the path":       {toolcall.ProxyCall{Connector: "github", Method: "GET", Path: "https://evil.example/"}, nil, ""},
+		"scheme in the path":       {toolcall.ProxyCall{Connector: "github", Method: "GET", Path: "https:/evil.example/"}, nil, ""},
+		"empty segment":            {toolcall.ProxyCall{Connector: "github", Method: "GET", Path: "https://evil.example/"}, nil, fault.InvalidInput},
 		"encoded body":             {toolcall.ProxyCall{Connector: "github", Method: "POST", Path: "user", Header: http.Header{"Content-Encoding": {"gzip"}}}, nil, fault.InvalidInput},
 	} {
 		w := newWorld(t)

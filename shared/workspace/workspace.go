@@ -1,7 +1,7 @@
 // Package workspace opens store and vault under credentials that were vended for one tenant.
 //
 // Every function that touches data goes through here, so there is one place where a request's credentials meet the
-// clients that will use them, and no client left over that has any others.
+// clients that will use them. A client that is used again has exactly the credentials that the request came with (shelf).
 package workspace
 
 import (
@@ -26,6 +26,7 @@ type Opener struct {
 	kms   *awskms.KMS
 	cache *vault.Cache
 	now   func() time.Time
+	kept  *shelf
 }
 
 // How many unwrapped tenant keys a process keeps, and how long.
@@ -41,7 +42,7 @@ func Tables(r *env.Reader) dynamo.Names {
 
 // NewOpener returns an Opener. vaultKeyARN may be empty for functions that never open a secret.
 func NewOpener(cfg aws.Config, stage string, tables dynamo.Names, vaultKeyARN string, now func() time.Time) *Opener {
-	return &Opener{stage, dynamo.New(dynamodb.NewFromConfig(cfg), tables, now), awskms.New(kms.NewFromConfig(cfg), vaultKeyARN), vault.NewCache(cacheKeys, cacheLife, now), now}
+	return &Opener{stage, dynamo.New(dynamodb.NewFromConfig(cfg), tables, now), awskms.New(kms.NewFromConfig(cfg), vaultKeyARN), vault.NewCache(cacheKeys, cacheLife, now), now, newShelf(keptClients, clientLife, now)}
 }
 
 // Workspace is what one request may work with.
@@ -53,12 +54,27 @@ type Workspace struct {
 
 // Open returns a Workspace that uses creds and nothing else.
 func (o *Opener) Open(creds aws.CredentialsProvider) Workspace {
-	db := o.db.With(creds)
-	v := vault.New(o.stage, o.cache, db, o.kms.With(creds), o.now, nil)
-	return Workspace{db, v, oauthclient.New(db, v, o.now)}
+	if c, ok := creds.(credentials.StaticCredentialsProvider); ok {
+		return o.OpenWith(c.Value)
+	}
+	return o.workspace(o.clients(creds))
 }
 
-// OpenWith is Open for credentials at hand.
+// OpenWith is Open for credentials at hand. The SDK's clients of the same credentials are used again.
 func (o *Opener) OpenWith(c aws.Credentials) Workspace {
-	return o.Open(credentials.StaticCredentialsProvider{Value: c})
+	if have, ok := o.kept.get(c); ok {
+		return o.workspace(have)
+	}
+	made := o.clients(credentials.StaticCredentialsProvider{Value: c})
+	o.kept.put(c, made)
+	return o.workspace(made)
+}
+
+func (o *Opener) clients(creds aws.CredentialsProvider) clients {
+	return clients{o.db.With(creds), o.kms.With(creds)}
+}
+
+func (o *Opener) workspace(c clients) Workspace {
+	v := vault.New(o.stage, o.cache, c.db, c.kms, o.now, nil)
+	return Workspace{c.db, v, oauthclient.New(c.db, v, o.now)}
 }
