@@ -27,7 +27,7 @@ Start here:
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
 	e := environment{stdout, stderr, getenv}
-	root.AddCommand(e.demo(), e.dev(), e.connectors(), e.connections(), e.keys(), e.audit())
+	root.AddCommand(e.demo(), e.dev(), e.connectors(), e.connections(), e.oauthClients(), e.keys(), e.audit())
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
