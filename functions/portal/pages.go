@@ -82,7 +82,7 @@ func (f *Function) cardOf(c connection.Connection, lately []audit.Activity) card
 		if a.Connection != string(c.ID) {
 			continue
 		}
-		if a.Time.After(used) {
+		if a.Time.After(used) && a.Outcome != "refused" {
 			used = a.Time
 		}
 		if len(out.Lately) < perCard {

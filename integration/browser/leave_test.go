@@ -10,6 +10,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"behalf.dev/behalf/integration/e2e"
+	"behalf.dev/behalf/integration/emulator"
 )
 
 const signOut = ".bar button"
@@ -74,7 +75,8 @@ func TestPortal_WhatWasNotDone_IsSaidInPlainWords(t *testing.T) {
 	session := f.Session(t, "acme", "user_alice", e2e.Object{"agent": "triage-bot"})
 	f.Execute(t, session, "github_get_authenticated_user", nil, nil).Want(t, 200)
 	f.Clock.Advance(time.Minute)
-	f.Execute(t, session, "github_get_issue", e2e.Object{"owner": "acme", "repo": "billing", "issue_number": 424242}, nil)
+	f.Fail(t, "github", emulator.Fault{Kind: emulator.KindAPI, Mode: "status:403", Times: 1})
+	f.Execute(t, session, "github_get_authenticated_user", nil, nil).WantCode(t, "provider_error")
 	f.Clock.Advance(time.Minute)
 	f.Execute(t, session, "github_create_issue", e2e.Object{"owner": "acme", "repo": "billing", "title": "Secret plan 9000"}, nil).WantCode(t, "approval_required")
 	f.Execute(t, session, "slack_send_message", e2e.Object{"channel": "C-GENERAL", "text": "Secret plan 9000"}, nil).WantCode(t, "policy_denied")

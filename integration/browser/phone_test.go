@@ -1,6 +1,7 @@
 package browser_test
 
 import (
+	"strconv"
 	"testing"
 
 	"github.com/chromedp/cdproto/emulation"
@@ -21,7 +22,7 @@ func (p *person) tap(selector, then string) {
 	p.t.Helper()
 	x, y := p.middle(selector)
 	var height float64
-	p.eval(`document.querySelector('`+selector+`').getBoundingClientRect().height`, &height)
+	p.eval(`document.querySelector(`+strconv.Quote(selector)+`).getBoundingClientRect().height`, &height)
 	if height < 44 {
 		p.t.Errorf("%s is %.0f pixels high", selector, height)
 	}
@@ -65,7 +66,7 @@ func TestPhone_WholeWay(t *testing.T) {
 	p.narrow("portal")
 	p.tap("article > a.button", goOn)
 	p.narrow("disconnect")
-	p.tap("button.danger", `p[role=\"status\"]`)
+	p.tap("button.danger", `p[role="status"]`)
 	p.narrow("disconnected")
 	p.open(f.URL + "/connect/nonsense")
 	p.see(failed)
