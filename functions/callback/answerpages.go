@@ -30,12 +30,12 @@ func (p pages) notApproved(err error, requestID string) *apigw.Response {
 	e, known := fault.From(err), &webpage.Failed{}
 	_ = errors.As(err, &known)
 	reason, _ := e.Detail["reason"].(string)
-	heading, next := "This answer cannot be accepted", openNew
+	heading, message, next := "This answer cannot be accepted", sentence(e.Message), openNew
 	switch {
 	case reason == "other_browser":
 		heading, next = "This call was opened in another browser", "Answer in the browser in which you opened it. If that was not you, tell the people who run the application, and give them the reference."
 	case reason == "link_used":
-		heading, next = "This link was already used", nothingTo
+		heading, message, next = "This link was already used", "The answer that was given through it counts, and this page changes nothing.", "You can close this page. If the call waits again, open it in the application that sent you here: it gives you a new link."
 	case reason == "asked_again":
 		heading = "The agent has asked anew"
 	case e.Code == fault.Conflict:
@@ -47,7 +47,7 @@ func (p pages) notApproved(err error, requestID string) *apigw.Response {
 	case e.Code == fault.Internal:
 		heading, next = "Something went wrong on our side", "Try again in a few minutes. If it happens again, tell the people who run the application, and give them the reference."
 	}
-	res, rerr := p.Render(p.notApprovedPage, e.Code.Status(), webpage.Page{Title: heading, Brand: known.Brand, Body: map[string]any{"Heading": heading, "Message": sentence(e.Message), "Next": next, "Reference": requestID}})
+	res, rerr := p.Render(p.notApprovedPage, e.Code.Status(), webpage.Page{Title: heading, Brand: known.Brand, Body: map[string]any{"Heading": heading, "Message": message, "Next": next, "Reference": requestID}})
 	if rerr != nil {
 		return apigw.Problem(err, requestID)
 	}

@@ -2,6 +2,7 @@ package portal
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 
@@ -24,8 +25,12 @@ func (f *Function) leave(ctx context.Context, r *apigw.Request) (*apigw.Response
 		return nil, err
 	}
 	v, err := f.visiting(ctx, r)
-	if fault.Is(err, fault.Unauthenticated) {
-		return f.left(webpage.Brand{}, "")
+	if fault.Is(err, fault.Unauthenticated) { // never was here, or has left; who left is told so in the same words
+		b, back := webpage.Brand{}, ""
+		if known := (*webpage.Failed)(nil); errors.As(err, &known) {
+			b, back = known.Brand, known.Back
+		}
+		return f.left(b, back)
 	}
 	if err != nil {
 		return nil, err

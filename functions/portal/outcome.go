@@ -10,19 +10,19 @@ func outcome(provider string, a audit.Activity) string {
 	code := fault.Code(a.Code)
 	switch {
 	case a.Outcome == "unknown" || code == fault.OutcomeUnknown:
-		return "may have happened: " + provider + " did not answer"
+		return "May have happened: " + provider + " did not answer"
 	case a.Outcome == "refused":
-		return "not done: " + refusal(code)
+		return "Not done: " + refusal(code)
 	case code == fault.RateLimited:
-		return "did not work: too much at once for " + provider
+		return "Did not work: too much at once for " + provider
 	case code == fault.ReauthorizationRequired:
-		return "did not work: " + provider + " no longer accepts this connection"
+		return "Did not work: " + provider + " no longer accepts this connection"
 	case code == fault.ScopeMissing:
-		return "did not work: you have not allowed this at " + provider
+		return "Did not work: you have not allowed this at " + provider
 	case code == fault.ProviderError:
-		return "did not work: " + provider + " refused it or had an error"
+		return "Did not work: " + provider + " refused it or had an error"
 	}
-	return "did not work"
+	return "Did not work"
 }
 
 // refusal says why a call was not made.

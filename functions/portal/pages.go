@@ -97,7 +97,7 @@ func (f *Function) cardOf(c connection.Connection, lately []audit.Activity) card
 }
 
 func (f *Function) lineOf(a audit.Activity) line {
-	l := line{What: a.Tool, Agent: a.Agent, At: momentOf(a.Time), Outcome: "done"}
+	l := line{What: a.Tool, Agent: a.Agent, At: momentOf(a.Time), Outcome: "Done"}
 	if _, t, err := f.catalog.Tool(a.Tool); err == nil {
 		l.What = t.Title
 	}

@@ -38,7 +38,7 @@ func TestPortal_SignOut_EndsTheVisit(t *testing.T) {
 	steal()
 	thief.see("article") // whoever has the cookie is in, until it is ended
 	p.doubleClick(signOut, `p[role="status"]`)
-	p.says("You are signed out", "stay as they are")
+	p.says("Acme", "You are signed out", "stay as they are", "Back to Acme")
 	p.inspect("signed-out")
 	p.do("read the cookies", chromedp.ActionFunc(func(ctx context.Context) (err error) {
 		jar2, err := network.GetCookies().WithURLs([]string{f.URL}).Do(ctx)
@@ -84,7 +84,7 @@ func TestPortal_WhatWasNotDone_IsSaidInPlainWords(t *testing.T) {
 	p.open(s.portal("user_alice"))
 	p.see("article")
 	p.eval(`document.querySelectorAll('details').forEach(d => d.open = true)`, nil)
-	p.says("done", "did not work: GitHub refused it or had an error", "not done: somebody has to approve it first", "not done: your organisation's rules forbid it", "by triage-bot")
+	p.says("Done", "Did not work: GitHub refused it or had an error", "Not done: somebody has to approve it first", "Not done: your organisation's rules forbid it", "by triage-bot")
 	if text := p.text(); strings.Contains(text, "Secret plan") || strings.Contains(text, "no posting") || strings.Contains(text, "policy_denied") {
 		t.Errorf("the page shows more than it should:\n%s", text)
 	}
