@@ -29,7 +29,7 @@ type sessionBody struct {
 }
 
 // createSession mints a session token for one agent run: for the principal that the back end names, or for the one that a
-// token of the tenant's issuer names (RFC 8693).
+// token of the tenant's issuer names (RFC 8693). With principal "_org" that token names on whose behalf.
 func (f *Function) createSession(ctx context.Context, r *apigw.Request, by authn.Caller) (*apigw.Response, error) {
 	if err := r.Only(); err != nil {
 		return nil, err
@@ -45,7 +45,7 @@ func (f *Function) createSession(ctx context.Context, r *apigw.Request, by authn
 	if err := by.MayTouch(s.Tenant); err != nil {
 		return nil, err
 	}
-	if s.Principal == tenant.Org && s.OnBehalfOf == "" {
+	if s.Principal == tenant.Org && s.OnBehalfOf == "" && b.SubjectToken == "" {
 		if err := by.Require("sessions:org"); err != nil {
 			return nil, err
 		}
@@ -57,11 +57,11 @@ func (f *Function) createSession(ctx context.Context, r *apigw.Request, by authn
 		return nil, err
 	}
 	if b.SubjectToken == "" && t.RequireAssertion {
-		return nil, f.refuse(ctx, db, note, s, fault.New(fault.Forbidden, "this tenant takes sessions from assertions only; send the user's signed token of its issuer as subject_token in place of principal").WithField("/subject_token").With("reason", "assertion_required"))
+		return nil, f.refuse(ctx, db, note, s, assertionRequired(s))
 	}
 	if b.SubjectToken != "" {
 		note.VerifiedBy = "oidc"
-		if s.Principal, note.Issuer, err = f.subject(ctx, db, s.Scope, b); err != nil {
+		if s, note.Issuer, err = f.subject(ctx, db, s, b); err != nil {
 			return nil, f.refuse(ctx, db, note, s, err)
 		}
 	}
@@ -78,24 +78,39 @@ func (f *Function) createSession(ctx context.Context, r *apigw.Request, by authn
 	return f.mint(ctx, db, s, note)
 }
 
-// subject is the principal of the subject token, and its issuer. A principal named beside it must be the same: the back end
-// that names it may have mixed up two of its users.
-func (f *Function) subject(ctx context.Context, db *dynamo.DB, s tenant.Scope, b sessionBody) (tenant.Principal, string, error) {
+// assertionRequired says what to send to a tenant whose users are known by their issuer's tokens only.
+func assertionRequired(s authn.Session) error {
+	say := "send the user's signed token of its issuer as subject_token in place of principal"
+	if s.Principal == tenant.Org {
+		say = "send the signed token of the user on whose behalf the session acts as subject_token; a session of _org for nobody in particular has no user who could vouch for it"
+	}
+	return fault.New(fault.Forbidden, "this tenant takes sessions from assertions only; %s", say).WithField("/subject_token").With("reason", "assertion_required")
+}
+
+// subject completes s with the user whom the subject token names, and returns its issuer. That is the principal, or whom
+// "_org" acts on behalf of. A user named beside it must be the same: the back end that names it may have mixed up two of its
+// users.
+func (f *Function) subject(ctx context.Context, db *dynamo.DB, s authn.Session, b sessionBody) (authn.Session, string, error) {
 	i, err := db.Issuer(ctx, s.Tenant)
 	if fault.Is(err, fault.NotFound) {
 		err = fault.Invalid("/subject_token", "%s", fault.From(err).Message).With("reason", "no_issuer")
 	}
 	if err != nil {
-		return s.Principal, "", err
+		return s, "", err
 	}
 	p, err := f.issuers.Verify(ctx, s.Tenant, i, authn.Assertion{Token: secret.FromString(b.SubjectToken), Type: b.SubjectTokenType})
-	if err == nil && s.Principal != "" && s.Principal != p {
-		err = fault.New(fault.Forbidden, "subject_token is of another user than principal names; leave principal out, or send the token of that user").WithField("/principal").With("reason", "principal_mismatch")
-	}
 	if err != nil {
-		return s.Principal, i.Issuer, err
+		return s, i.Issuer, err
 	}
-	return p, i.Issuer, nil
+	user, member := &s.Principal, "principal"
+	if s.Principal == tenant.Org {
+		user, member = &s.OnBehalfOf, "on_behalf_of"
+	}
+	if *user != "" && *user != p {
+		return s, i.Issuer, fault.New(fault.Forbidden, "subject_token is of another user than %s names; leave %s out, or send the token of that user", member, member).WithField("/"+member).With("reason", "principal_mismatch")
+	}
+	*user = p
+	return s, i.Issuer, nil
 }
 
 // refuse puts on record that a session was not made, for its subject token or for want of one, and returns why. An issuer that does not answer decides
@@ -105,7 +120,7 @@ func (f *Function) refuse(ctx context.Context, db *dynamo.DB, note audit.Record,
 		return why
 	}
 	note.Kind, note.Outcome, note.Code = audit.SessionRefused, "failed", string(fault.From(why).Code)
-	note.Principal = string(s.Principal)
+	note.Principal, note.OnBehalfOf = string(s.Principal), string(s.OnBehalfOf)
 	note.Reason, _ = fault.From(why).Detail["reason"].(string)
 	if err := db.Record(ctx, note); err != nil {
 		return err
@@ -150,9 +165,6 @@ func (f *Function) session(b sessionBody) (s authn.Session, err error) {
 		if s.Principal, err = tenant.ParsePrincipal("/principal", b.Principal); err != nil {
 			return s, err
 		}
-	}
-	if b.OnBehalfOf != "" && b.SubjectToken != "" {
-		return s, fault.Invalid("/on_behalf_of", "on_behalf_of and subject_token exclude each other")
 	}
 	if s.OnBehalfOf, err = authn.ParseBehalf("/on_behalf_of", s.Principal, b.OnBehalfOf); err != nil {
 		return s, err

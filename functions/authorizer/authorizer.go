@@ -57,7 +57,10 @@ func (f *Function) Handle(ctx context.Context, e events.APIGatewayCustomAuthoriz
 	ctx = awslambda.With(ctx, awslambda.Fields{RequestID: e.RequestContext.RequestID})
 	values, kind, err := f.identify(ctx, e)
 	if err == nil {
-		return f.answer("Allow", e.MethodArn, kind, values), nil
+		out := f.answer("Allow", e.MethodArn, kind, values)
+		if err = fits(out); err == nil {
+			return out, nil
+		}
 	}
 	if !fault.Is(err, fault.Unauthenticated) {
 		f.log.ErrorContext(ctx, "cannot tell who calls", "error", err)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
+	"crypto/subtle"
 	"encoding/hex"
 	"net/http"
 	"net/url"
@@ -28,7 +29,11 @@ type approver struct {
 	link   approval.Link
 	token  string
 	cookie string
+	brand  webpage.Brand
 }
+
+// here adds to an error whose page it belongs on.
+func (v approver) here(err error) error { return &webpage.Failed{Err: err, Brand: v.brand} }
 
 // visit finds the link behind a token: first under credentials that own nothing, then under those of its principal.
 func (f *Function) visit(ctx context.Context, r *apigw.Request) (v approver, err error) {
@@ -50,7 +55,8 @@ func (f *Function) visit(ctx context.Context, r *apigw.Request) (v approver, err
 		return v, err
 	}
 	v.desk = f.desk(v.w)
-	return v, nil
+	v.brand, err = brand(ctx, v.w, v.link.Tenant)
+	return v, err
 }
 
 // approvalCookie is a cookie of its own for each link, so that two can be open side by side.
@@ -71,7 +77,7 @@ func (f *Function) showApproval(ctx context.Context, r *apigw.Request) (*apigw.R
 	}
 	a, err := v.desk.Show(ctx, v.link)
 	if err != nil {
-		return nil, err
+		return nil, v.here(err)
 	}
 	data, err := f.request(ctx, v, a)
 	if err != nil {
@@ -88,7 +94,7 @@ func (f *Function) showApproval(ctx context.Context, r *apigw.Request) (*apigw.R
 		data["Form"] = approval.FormToken(v.token, v.cookie)
 		data["MaxNote"] = approval.MaxNote
 	}
-	return f.pages.approve(data)
+	return f.pages.approve(v.brand, data)
 }
 
 // request is what the page says about a call, but for its arguments.
@@ -143,12 +149,30 @@ func (f *Function) answerApproval(ctx context.Context, r *apigw.Request) (*apigw
 			return nil, err
 		}
 		a, err := v.desk.Answer(ctx, v.link, v.token, v.cookie, form.Get("form"), action == "approve", note)
+		if fault.Is(err, fault.Conflict) && v.answered(ctx, &a, form) {
+			err = nil
+		}
 		if err != nil {
-			return nil, err
+			return nil, v.here(err)
 		}
 		return f.approved(ctx, v, a)
 	}
 	return nil, fault.Invalid("action", "this form is not one of ours; open the link again")
+}
+
+// answered reports that this very page gave this very answer a moment ago, and fills in a: a double click sends a form twice, and
+// the browser shows only what the second one gets.
+func (v approver) answered(ctx context.Context, a *toolcall.Approval, form url.Values) bool {
+	if !v.link.Mine(v.cookie) || subtle.ConstantTimeCompare([]byte(form.Get("form")), []byte(approval.FormToken(v.token, v.cookie))) != 1 {
+		return false
+	}
+	now, err := v.desk.Get(ctx, v.link.Scope, v.link.Approval)
+	want := toolcall.ApprovalGranted
+	if form.Get("action") == "refuse" {
+		want = toolcall.ApprovalRefused
+	}
+	*a = now
+	return err == nil && now.Status == want && now.DecidedBy == v.link.Approver && now.Asked.Equal(v.link.Asked)
 }
 
 // approvalForm reads a form that our own page sent. Browsers say where a form comes from (Fetch Metadata); those that do
@@ -175,11 +199,11 @@ func approvalForm(r *apigw.Request) (url.Values, error) {
 
 func (f *Function) openApproval(ctx context.Context, v approver) (*apigw.Response, error) {
 	if _, err := v.desk.Show(ctx, v.link); err != nil {
-		return nil, err
+		return nil, v.here(err)
 	}
 	value, err := v.desk.Open(ctx, v.link, v.cookie)
 	if err != nil {
-		return nil, err
+		return nil, v.here(err)
 	}
 	res := webpage.SeeOther(f.public + "/approve/" + url.PathEscape(v.token))
 	res.Header.Set("Set-Cookie", f.approvalCookieFor(v, value, int(v.link.Expires.Sub(f.deps.Now())/time.Second)))
@@ -200,7 +224,7 @@ func (f *Function) approved(ctx context.Context, v approver, a toolcall.Approval
 	}
 	data["Approved"] = a.Status == toolcall.ApprovalGranted
 	data["Until"] = a.Expires.UTC().Format("15:04 UTC")
-	res, err := f.pages.approved(data)
+	res, err := f.pages.approved(v.brand, data)
 	if err != nil {
 		return nil, err
 	}

@@ -55,7 +55,7 @@ func (f *Function) knowing(ctx context.Context, l oauthflow.Link, err error) err
 	}
 	failed := &webpage.Failed{Err: err, Back: l.ReturnURL}
 	if w, werr := f.workspaceFor(ctx, l.Scope); werr == nil {
-		if b, berr := brand(ctx, w, l); berr == nil {
+		if b, berr := brand(ctx, w, l.Tenant); berr == nil {
 			failed.Brand = b
 		}
 	}
@@ -76,7 +76,7 @@ func (f *Function) show(ctx context.Context, r *apigw.Request) (*apigw.Response,
 	if err != nil {
 		return nil, err
 	}
-	b, err := brand(ctx, w, p.Link)
+	b, err := brand(ctx, w, p.Link.Tenant)
 	if err != nil {
 		return nil, err
 	}

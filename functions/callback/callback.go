@@ -6,12 +6,14 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"behalf.dev/behalf/connectors"
 	"behalf.dev/behalf/shared/apigw"
 	"behalf.dev/behalf/shared/awsevents"
 	"behalf.dev/behalf/shared/awslambda"
+	"behalf.dev/behalf/shared/awssqs"
 	"behalf.dev/behalf/shared/awssts"
 	"behalf.dev/behalf/shared/catalog"
 	"behalf.dev/behalf/shared/egress"
@@ -33,12 +35,13 @@ type Function struct {
 	catalog  *catalog.Catalog
 	out      *egress.Client
 	endpoint *xoauth2.Endpoint
+	retire   workspace.Retirer
 	pages    pages
 }
 
 // Variables are the environment variables that New requires.
 func Variables() []string {
-	return []string{env.Stage, env.PublicURL, env.VaultTable, env.DirectoryTable, env.FlowTable, env.AuditTable, env.VaultKey, env.ConnectRole, env.EventBus}
+	return []string{env.Stage, env.PublicURL, env.VaultTable, env.DirectoryTable, env.FlowTable, env.AuditTable, env.VaultKey, env.ConnectRole, env.RevokeQueue, env.EventBus}
 }
 
 // New wires the function.
@@ -46,7 +49,7 @@ func New(d awslambda.Deps) (*Function, error) {
 	r := env.NewReader(d.Lookup)
 	stage, public := r.Require(env.Stage), r.Require(env.PublicURL)
 	tables := workspace.Tables(r)
-	key, role, bus := r.Require(env.VaultKey), r.Require(env.ConnectRole), r.Require(env.EventBus)
+	key, role, bus, queue := r.Require(env.VaultKey), r.Require(env.ConnectRole), r.Require(env.EventBus), r.Require(env.RevokeQueue)
 	if err := r.Err(); err != nil {
 		return nil, err
 	}
@@ -59,7 +62,7 @@ func New(d awslambda.Deps) (*Function, error) {
 		return nil, err
 	}
 	out := egress.New(egress.Options{AllowPrivate: r.Optional(env.AllowPrivateHosts, "") == "true", Wrap: d.Trace.Transport, MaxResponse: 1 << 20})
-	f := &Function{deps: d, public: public, catalog: cat, out: out, pages: p, open: workspace.NewOpener(d.AWS, stage, tables, key, d.Now),
+	f := &Function{deps: d, public: public, catalog: cat, out: out, pages: p, retire: workspace.Retirer{Queue: awssqs.New(sqs.NewFromConfig(d.AWS), queue)}, open: workspace.NewOpener(d.AWS, stage, tables, key, d.Now),
 		vendor: awssts.NewVendor(sts.NewFromConfig(d.AWS), role, d.Now), bus: awsevents.New(eventbridge.NewFromConfig(d.AWS), bus, d.Now, d.IDs.New), endpoint: xoauth2.New(out.HTTP(), d.Now)}
 	f.Mux = apigw.NewMux(d.Log, f.routes()).Render(f.render)
 	return f, nil
@@ -124,7 +127,7 @@ func (f *Function) flow(ctx context.Context, s tenant.Scope) (*oauthflow.Flow, e
 	if err != nil {
 		return nil, err
 	}
-	return oauthflow.New(oauthflow.Deps{Links: w.DB, Lookup: w.DB, Connections: w.DB, Siblings: w.DB, Finder: w.DB, Principals: w.DB, Sealer: w.Vault, Clients: w.Clients,
+	return oauthflow.New(oauthflow.Deps{Links: w.DB, Lookup: w.DB, Connections: w.DB, Siblings: w.DB, Replacements: w.DB, Retirements: f.retire, Finder: w.DB, Principals: w.DB, Sealer: w.Vault, Clients: w.Clients,
 		Endpoint: f.endpoint, Introspector: f.endpoint, Provider: f.out, Recorder: w.DB, Events: f.bus, Connector: f.catalog.Connector, Log: f.deps.Log, Now: f.deps.Now,
 		NewID: f.deps.IDs.New, NewSecret: f.deps.IDs.Secret, Jitter: f.deps.Jitter, PublicURL: f.public}), nil
 }

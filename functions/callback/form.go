@@ -49,7 +49,7 @@ func (f *Function) submit(ctx context.Context, r *apigw.Request, fl *oauthflow.F
 	if err != nil {
 		return nil, err
 	}
-	b, err := brand(ctx, w, p.Link)
+	b, err := brand(ctx, w, p.Link.Tenant)
 	if err != nil {
 		return nil, err
 	}

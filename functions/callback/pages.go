@@ -7,8 +7,8 @@ import (
 	"net/http"
 
 	"behalf.dev/behalf/shared/apigw"
-	"behalf.dev/behalf/shared/fault"
 	"behalf.dev/behalf/shared/oauthflow"
+	"behalf.dev/behalf/shared/tenant"
 	"behalf.dev/behalf/shared/webpage"
 	"behalf.dev/behalf/shared/workspace"
 )
@@ -62,8 +62,8 @@ func (p pages) done(page oauthflow.Page, b webpage.Brand) (*apigw.Response, erro
 }
 
 // brand is how the tenant of a link presents itself.
-func brand(ctx context.Context, w workspace.Workspace, l oauthflow.Link) (webpage.Brand, error) {
-	t, err := w.DB.Tenant(ctx, l.Tenant)
+func brand(ctx context.Context, w workspace.Workspace, id tenant.ID) (webpage.Brand, error) {
+	t, err := w.DB.Tenant(ctx, id)
 	if err != nil {
 		return webpage.Brand{}, err
 	}
@@ -72,54 +72,7 @@ func brand(ctx context.Context, w workspace.Workspace, l oauthflow.Link) (webpag
 		b.Name = string(t.ID)
 	}
 	if t.HasLogo {
-		b.Logo, err = w.DB.Logo(ctx, l.Tenant)
+		b.Logo, err = w.DB.Logo(ctx, id)
 	}
 	return b, err
-}
-
-// approve asks a person about a call; data is made by Function.request.
-func (p pages) approve(data map[string]any) (*apigw.Response, error) {
-	return p.Render(p.approvePage, http.StatusOK, webpage.Page{Title: "Approve a call", Forms: webpage.OwnForms, Body: data})
-}
-
-// approved says what a person's answer leads to.
-func (p pages) approved(data map[string]any) (*apigw.Response, error) {
-	return p.Render(p.approvedPage, http.StatusOK, webpage.Page{Title: "Your answer", Body: data})
-}
-
-// notApproved tells a person that an answer did not count, and why.
-func (p pages) notApproved(err error, requestID string) *apigw.Response {
-	e, heading := fault.From(err), ""
-	switch reason, _ := e.Detail["reason"].(string); {
-	case reason == "other_browser":
-		heading = "This call was opened in another browser"
-	case e.Code == fault.Conflict:
-		heading = "There is nothing to decide here any more"
-	case e.Code == fault.NotFound:
-		heading = "This link no longer works"
-	case e.Code == fault.Internal:
-		heading = "Something went wrong on our side"
-	default:
-		heading = "This answer cannot be accepted"
-	}
-	res, rerr := p.Render(p.notApprovedPage, e.Code.Status(), webpage.Page{Title: heading, Body: map[string]any{"Heading": heading, "Message": sentence(e.Message), "Reference": requestID}})
-	if rerr != nil {
-		return apigw.Problem(err, requestID)
-	}
-	return res
-}
-
-// sentence gives a message a capital and a full stop.
-func sentence(s string) string {
-	if s == "" {
-		return ""
-	}
-	first := []byte(s)
-	if first[0] >= 'a' && first[0] <= 'z' {
-		first[0] -= 'a' - 'A'
-	}
-	if last := first[len(first)-1]; last != '.' && last != '?' {
-		first = append(first, '.')
-	}
-	return string(first)
 }

@@ -20,7 +20,7 @@ var pageFiles embed.FS
 // pages are what people see.
 type pages struct {
 	*webpage.Site
-	listPage, onePage *template.Template
+	listPage, onePage, leftPage *template.Template
 }
 
 func newPages() (p pages, err error) {
@@ -28,6 +28,9 @@ func newPages() (p pages, err error) {
 		return p, err
 	}
 	if p.listPage, err = p.Template(pageFiles, "page/list.html"); err != nil {
+		return p, err
+	}
+	if p.leftPage, err = p.Template(pageFiles, "page/left.html"); err != nil {
 		return p, err
 	}
 	p.onePage, err = p.Template(pageFiles, "page/one.html")
@@ -58,7 +61,7 @@ type card struct {
 	Lately      []line
 }
 
-// line is one execution.
+// line is one execution, or one that was refused.
 type line struct {
 	What, Outcome, Agent string
 	Failed               bool
@@ -79,7 +82,7 @@ func (f *Function) cardOf(c connection.Connection, lately []audit.Activity) card
 		if a.Connection != string(c.ID) {
 			continue
 		}
-		if a.Time.After(used) {
+		if a.Time.After(used) && a.Outcome != "refused" {
 			used = a.Time
 		}
 		if len(out.Lately) < perCard {
@@ -94,15 +97,16 @@ func (f *Function) cardOf(c connection.Connection, lately []audit.Activity) card
 }
 
 func (f *Function) lineOf(a audit.Activity) line {
-	l := line{What: a.Tool, Agent: a.Agent, At: momentOf(a.Time), Outcome: "done"}
+	l := line{What: a.Tool, Agent: a.Agent, At: momentOf(a.Time), Outcome: "Done"}
 	if _, t, err := f.catalog.Tool(a.Tool); err == nil {
 		l.What = t.Title
 	}
-	switch a.Outcome {
-	case "failed":
-		l.Outcome, l.Failed = "did not work", true
-	case "unknown":
-		l.Outcome, l.Failed = "outcome not known", true
+	provider := a.Connector
+	if spec, err := f.catalog.Connector(a.Connector); err == nil {
+		provider = spec.Name
+	}
+	if a.Outcome != "succeeded" {
+		l.Outcome, l.Failed = outcome(provider, a), true
 	}
 	return l
 }
@@ -140,7 +144,12 @@ func report(provider, answer string) string {
 }
 
 func (p pages) list(v room, live, ended []card) (*apigw.Response, error) {
-	return p.Render(p.listPage, http.StatusOK, webpage.Page{Title: "Your connections", Brand: v.brand, Body: map[string]any{"Tenant": v.brand.Name, "Principal": v.Principal, "Live": live, "Ended": ended, "Back": v.ReturnURL}})
+	return p.Render(p.listPage, http.StatusOK, webpage.Page{Title: "Your connections", Brand: v.brand, Forms: webpage.OwnForms, Body: map[string]any{"Guard": v.Guard, "Tenant": v.brand.Name, "Principal": v.Principal, "Live": live, "Ended": ended, "Back": v.ReturnURL}})
+}
+
+// left says goodbye.
+func (p pages) left(b webpage.Brand, back string) (*apigw.Response, error) {
+	return p.Render(p.leftPage, http.StatusOK, webpage.Page{Title: "You are signed out", Brand: b, Body: map[string]any{"Tenant": b.Name, "Back": back}})
 }
 
 // one asks before it disconnects a connection, and reports on one that is disconnected.

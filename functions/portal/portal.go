@@ -64,6 +64,7 @@ func New(d awslambda.Deps) (*Function, error) {
 func (f *Function) routes() map[string]apigw.Handler {
 	routes := apigw.RequireKeys(map[string]apigw.KeyHandler{"POST /v1/portal-links": f.createLink})
 	routes["GET /portal"] = f.list
+	routes["POST /portal"] = f.leave
 	routes["GET /portal/{link}"] = f.enter
 	routes["GET /portal/connections/{connection}"] = f.show
 	routes["POST /portal/connections/{connection}"] = f.disconnect

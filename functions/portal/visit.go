@@ -141,8 +141,7 @@ func (f *Function) enter(ctx context.Context, r *apigw.Request) (*apigw.Response
 		return nil, err
 	}
 	res := webpage.SeeOther(f.public + "/portal")
-	c := http.Cookie{Name: f.cookieName(), Value: secret, Path: "/", MaxAge: int(visitLife.Seconds()), HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: f.secure()}
-	res.Header.Set("Set-Cookie", c.String())
+	res.Header.Set("Set-Cookie", f.cookie(secret, int(visitLife.Seconds())).String())
 	return res, nil
 }
 

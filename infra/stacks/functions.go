@@ -34,7 +34,7 @@ func functions() []function {
 		{name: "admin", purpose: "control plane", memory: 256, timeout: apiTimeout, reserved: 20,
 			variables: join(public, []string{env.SessionKey, env.DirectoryRole, env.RefreshFunction, env.RevokeFunction, env.RevokeQueue, env.EventBus})},
 		{name: "callback", purpose: "connects accounts", memory: 256, timeout: apiTimeout,
-			variables: join(public, []string{env.VaultKey, env.ConnectRole, env.EventBus})},
+			variables: join(public, []string{env.VaultKey, env.ConnectRole, env.RevokeQueue, env.EventBus})},
 		{name: "portal", purpose: "shows people their connections", memory: 256, timeout: apiTimeout,
 			variables: join(public, []string{env.PortalRole, env.RevokeFunction, env.RevokeQueue})},
 		{name: "execute", purpose: "calls providers for agents", memory: 256, timeout: apiTimeout,
@@ -79,7 +79,7 @@ func functionPolicy(g grants, function string) []statement {
 			allow("AskNow", []string{"lambda:InvokeFunction"}, g.function("refresh"), g.function("revoke")),
 			toRevoke, publish,
 		},
-		"callback": {publish},
+		"callback": {toRevoke, publish},
 		"portal":   {toRevoke, allow("AskNow", []string{"lambda:InvokeFunction"}, g.function("revoke"))},
 		"execute":  {allow("AskRefresh", []string{"lambda:InvokeFunction"}, g.function("refresh"))},
 		"refresh": {

@@ -30,7 +30,7 @@ type engine struct {
 
 // chromiumOf starts the engine once.
 var chromiumOf = sync.OnceValue(func() engine {
-	path, err := findChromium()
+	path, err := thisMachine().chromium()
 	if err != nil {
 		return engine{err: err}
 	}
@@ -52,33 +52,6 @@ func TestMain(m *testing.M) {
 		}
 	}
 	os.Exit(code)
-}
-
-// findChromium looks for a Chromium, and installs Debian's where that is possible without asking anybody.
-func findChromium() (string, error) {
-	if p := os.Getenv("BEHALF_CHROMIUM"); p != "" {
-		return p, nil
-	}
-	names := []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable"}
-	for _, n := range names {
-		if p, err := exec.LookPath(n); err == nil {
-			return p, nil
-		}
-	}
-	apt, err := exec.LookPath("apt-get")
-	if err != nil || os.Getuid() != 0 {
-		return "", fmt.Errorf("no Chromium found (%v): install it (Debian: apt-get install chromium) or name one with BEHALF_CHROMIUM", names)
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
-	defer cancel()
-	for _, args := range [][]string{{"update"}, {"install", "-y", "--no-install-recommends", "chromium"}} {
-		c := exec.CommandContext(ctx, apt, args...)
-		c.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
-		if out, err := c.CombinedOutput(); err != nil {
-			return "", fmt.Errorf("apt-get %v: %w\n%.2000s", args, err, out)
-		}
-	}
-	return exec.LookPath("chromium")
 }
 
 // cached returns a directory of the test cache, filled by fill the first time. The mark is made at the end, so that an install

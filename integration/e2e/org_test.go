@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"strings"
 	"testing"
 
 	"behalf.dev/behalf/integration/e2e"
@@ -111,4 +112,38 @@ func TestOrg_NarrowedSession_StillActsForThatUserOnly(t *testing.T) {
 	access("user_bob")
 	who().WantCode(t, "connection_required")
 	f.Do(t, e2e.Request{Method: "GET", Path: "/v1/proxy/github/user", Token: child}).WantCode(t, "connection_required")
+}
+
+// TestOrg_KeptAnswer_IsNotGivenToWhoeverLeftTheList: an idempotency key keeps its answer for a day, and an access list counts at
+// once. Another connection that the user does reach must not let the answer of this one out.
+func TestOrg_KeptAnswer_IsNotGivenToWhoeverLeftTheList(t *testing.T) {
+	t.Parallel()
+	f := e2e.New(t)
+	first := f.Connect(t, "acme", "_org", "github", "alice", nil)
+	access := func(id string, principals ...string) {
+		t.Helper()
+		f.Back(t, "PUT", "/v1/tenants/acme/connections/"+id+"/access", object{"principals": append([]string{}, principals...), "groups": []string{}}).Want(t, 200)
+	}
+	access(first, "user_alice")
+	session := f.Session(t, "acme", "_org", object{"on_behalf_of": "user_alice"})
+	again := func() e2e.Answer {
+		return f.Execute(t, session, "github_create_issue", issue("one"), object{"idempotency_key": "k"})
+	}
+	want := again().Want(t, 200)
+	if got := again().Want(t, 200); got.Header.Get("Idempotent-Replayed") != "true" || got.Body != want.Body {
+		t.Errorf("%v %s", got.Header, got.Body)
+	}
+	second := f.Connect(t, "acme", "_org", "github", "bob", nil)
+	access(second, "user_alice")
+	access(first, "user_bob")
+	if got := again().WantCode(t, "forbidden"); got.Text("reason") != "access_withdrawn" || strings.Contains(got.Body, `"one"`) {
+		t.Errorf("%s", got.Body)
+	}
+	access(second)
+	again().WantCode(t, "connection_required")
+	access(first, "user_alice")
+	again().Want(t, 200)
+	if n := posts(t, f, "github"); n != 1 {
+		t.Errorf("%d issues were made", n)
+	}
 }

@@ -118,7 +118,7 @@ func connectShop(t *testing.T, s *stack.Stack, c *client.Client) *client.Session
 	if _, err := c.PutTenant(ctx, "acme", client.TenantSettings{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.PutOAuthClient(ctx, "shop", "own", secret.FromString("own-secret")); err != nil {
+	if _, err := c.PutOAuthClient(ctx, "shop", client.OAuthClientSettings{ClientID: "own", ClientSecret: secret.FromString("own-secret")}); err != nil {
 		t.Fatal(err)
 	}
 	link, err := c.CreateConnectLink(ctx, client.ConnectLinkRequest{Tenant: "acme", Principal: "user_dora", Connector: "shop", ReturnURL: s.URL + "/healthz"})

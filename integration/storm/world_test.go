@@ -148,7 +148,7 @@ func (w *world) register() {
 	}
 	var redirects []string
 	for _, c := range []string{"oidc", "oidcgrace"} {
-		made, err := w.api.PutOAuthClient(w.t.Context(), c, "behalf", secret.FromString("api-secret-0123456789"))
+		made, err := w.api.PutOAuthClient(w.t.Context(), c, client.OAuthClientSettings{ClientID: "behalf", ClientSecret: secret.FromString("api-secret-0123456789")})
 		if err != nil {
 			w.t.Fatal(err)
 		}

@@ -182,6 +182,7 @@ func portalRoutes() []Route {
 	return []Route{
 		{post, "/v1/portal-links", Portal, Key, "connections:write"},
 		{get, "/portal", Portal, None, ""},
+		{post, "/portal", Portal, None, ""},
 		{get, "/portal/{link}", Portal, None, ""},
 		{get, "/portal/connections/{connection}", Portal, None, ""},
 		{post, "/portal/connections/{connection}", Portal, None, ""},

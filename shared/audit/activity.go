@@ -16,28 +16,40 @@ type Activity struct {
 	Connection string    `json:"connection_id"`
 	Tool       string    `json:"tool"`
 	Agent      string    `json:"agent,omitempty"`
-	// Outcome is "succeeded", "failed" or "unknown".
+	// Outcome is "succeeded", "failed" or "unknown"; "refused" for a call that was not made.
 	Outcome string `json:"outcome"`
+	// Code says why it failed or was refused, in the words of package fault.
+	Code string `json:"code,omitempty"`
 }
 
-// RecentActivities is how many a principal's list holds.
-const RecentActivities = 40
+// RecentActivities is how many a principal's list holds. Of those, RecentRefusals may be calls that were not made: an agent
+// that asks again and again must not push what was done off the list.
+const (
+	RecentActivities = 40
+	RecentRefusals   = 12
+)
 
 // Activities picks from records what their principals are shown, by principal.
 func Activities(records []Record) map[tenant.Scope][]Activity {
 	out := map[tenant.Scope][]Activity{}
 	for _, r := range records {
-		if r.Kind != ExecutionOutcome || r.Principal == "" || r.Connection == "" {
+		a := Activity{r.ID, r.Time, r.Connector, r.Connection, r.Tool, r.Agent, r.Outcome, r.Code}
+		if r.Kind == ExecutionRefused {
+			a.Outcome = "refused"
+		} else if r.Kind != ExecutionOutcome {
+			continue
+		}
+		if r.Principal == "" || r.Connection == "" || r.Tool == "" {
 			continue
 		}
 		s := tenant.Scope{Tenant: r.Tenant, Principal: tenant.Principal(r.Principal)}
-		out[s] = append(out[s], Activity{r.ID, r.Time, r.Connector, r.Connection, r.Tool, r.Agent, r.Outcome})
+		out[s] = append(out[s], a)
 	}
 	return out
 }
 
-// Recent merges more into list: newest first, none twice, no longer than RecentActivities. Records come in no order, and
-// again when a batch is repeated.
+// Recent merges more into list: newest first, none twice, no longer than RecentActivities, with no more refusals than
+// RecentRefusals. Records come in no order, and again when a batch is repeated.
 func Recent(list, more []Activity) []Activity {
 	out := slices.Concat(list, more)
 	slices.SortFunc(out, func(a, b Activity) int {
@@ -47,5 +59,12 @@ func Recent(list, more []Activity) []Activity {
 		return strings.Compare(b.ID, a.ID)
 	})
 	out = slices.CompactFunc(out, func(a, b Activity) bool { return a.ID == b.ID })
+	refusals := 0
+	out = slices.DeleteFunc(out, func(a Activity) bool {
+		if a.Outcome == "refused" {
+			refusals++
+		}
+		return a.Outcome == "refused" && refusals > RecentRefusals
+	})
 	return out[:min(len(out), RecentActivities)]
 }

@@ -186,7 +186,7 @@ func TestClient_Errors_HoldNoSecret(t *testing.T) {
 	for name, c := range map[string]*client.Client{"refused": newClient(t, dead.URL), "not JSON": serve(t, html), "hung up": serve(t, hang)} {
 		_, err1 := c.ConnectLink(t.Context(), link)
 		_, err2 := c.ConfirmConnectLink(t.Context(), link, "user_alice")
-		_, err3 := c.PutOAuthClient(t.Context(), "github", "id", secret.FromString("clientcanary"))
+		_, err3 := c.PutOAuthClient(t.Context(), "github", client.OAuthClientSettings{ClientID: "id", ClientSecret: secret.FromString("clientcanary"), PrivateKey: secret.FromString("clientcanary")})
 		for _, err := range []error{err1, err2, err3} {
 			if err == nil {
 				t.Fatalf("%s: no error", name)

@@ -25,6 +25,8 @@ func deployment() *httptest.Server {
 	say("POST /v1/execute", 428, fault.ContentType, `{"code":"connection_required","detail":"no GitHub account is connected for this principal","connect":{"method":"POST","path":"/v1/connect-links","body":{"tenant":"acme","principal":"user_alice","connector":"github"}}}`)
 	say("POST /v1/connect-links", 201, "application/json", `{"id":"cl_acme.8t2k","url":"https://behalf.example.com/connect/acme.5w8e"}`)
 	say("GET /v1/tenants/{tenant}/connections", 200, "application/json", `{"connections":[{"id":"conn_01kaqz3v9x7m2c4d5e6f8g9hjk","principal":"user_alice","connector":"github","status":"active"}]}`)
+	say("PUT /v1/connectors/{connector}/client", 200, "application/json", `{"connector":"github-app","client_id":"Iv23liExampleExample","redirect_uri":"https://behalf.example.com/oauth/callback/github-app"}`)
+	say("PUT /v1/tenants/{tenant}/connectors/{connector}/client", 200, "application/json", `{"connector":"github-app","client_id":"Iv23liAcmesOwnApp","params":{"installation_id":"41234567"}}`)
 	return httptest.NewServer(mux)
 }
 

@@ -32,6 +32,7 @@ func methods() []method {
 	type cl = *client.Client
 	when := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	text := secret.FromString("provider-secret")
+	app := client.OAuthClientSettings{ClientID: "id", ClientSecret: text, PrivateKey: text, Params: map[string]string{"subdomain": "acme"}}
 	page := client.Page{Limit: 7, Cursor: "next"}
 	link := client.ConnectLinkRequest{Tenant: "acme", Principal: "user_alice", Connector: "github", Scopes: []string{"repo"}, Connection: conn, ReturnURL: "https://app.example.com/done"}
 	run := client.SessionRequest{Tenant: "acme", Principal: "user_alice", Connectors: []string{"github"}, Tools: []string{"github_list_issues"}, Agent: "triage-bot", RunID: "run-42", TTLSeconds: 600}
@@ -84,10 +85,10 @@ func methods() []method {
 		}},
 		{"GET /v1/connectors", "connectors", nil, func(x ctx, c cl) (any, error) { return c.Connectors(x) }},
 		{"GET /v1/connectors/{connector}", "", nil, func(x ctx, c cl) (any, error) { return c.Connector(x, "github") }},
-		{"PUT /v1/connectors/{connector}/client", "", nil, func(x ctx, c cl) (any, error) { return c.PutOAuthClient(x, "github", "id", text) }},
+		{"PUT /v1/connectors/{connector}/client", "", nil, func(x ctx, c cl) (any, error) { return c.PutOAuthClient(x, "github", app) }},
 		{"GET /v1/connectors/{connector}/client", "", nil, func(x ctx, c cl) (any, error) { return c.OAuthClient(x, "github") }},
 		{"DELETE /v1/connectors/{connector}/client", "", nil, func(x ctx, c cl) (any, error) { return none(c.DeleteOAuthClient(x, "github")) }},
-		{"PUT /v1/tenants/{tenant}/connectors/{connector}/client", "", nil, func(x ctx, c cl) (any, error) { return c.PutTenantOAuthClient(x, "acme", "github", "id", text) }},
+		{"PUT /v1/tenants/{tenant}/connectors/{connector}/client", "", nil, func(x ctx, c cl) (any, error) { return c.PutTenantOAuthClient(x, "acme", "github", app) }},
 		{"GET /v1/tenants/{tenant}/connectors/{connector}/client", "", nil, func(x ctx, c cl) (any, error) { return c.TenantOAuthClient(x, "acme", "github") }},
 		{"DELETE /v1/tenants/{tenant}/connectors/{connector}/client", "", nil, func(x ctx, c cl) (any, error) { return none(c.DeleteTenantOAuthClient(x, "acme", "github")) }},
 		{"POST /v1/connect-links", "", nil, func(x ctx, c cl) (any, error) { return c.CreateConnectLink(x, link) }},

@@ -16,7 +16,7 @@ type SessionRequest struct {
 	// Principal is whom the agent acts for. It may be empty with a SubjectToken.
 	Principal string `json:"principal,omitempty"`
 	// OnBehalfOf is the user for whom the tenant itself acts, with Principal "_org": the session reaches only connections
-	// whose access list holds that user.
+	// whose access list holds that user. With a SubjectToken it may be empty: the token names the user.
 	OnBehalfOf string `json:"on_behalf_of,omitempty"`
 	// SubjectToken is a token of the tenant's issuer that names the user, in place of your word for it (RFC 8693).
 	SubjectToken secret.Text `json:"-"`

@@ -66,14 +66,22 @@ func (db *DB) Connection(ctx context.Context, ref connection.Ref) (connection.Co
 
 // CreateConnection stores a new connection and lists it under its tenant; fault.Conflict if the id exists.
 func (db *DB) CreateConnection(ctx context.Context, c connection.Connection) error {
-	c.Version = 1
-	i, err := connectionItem(c)
+	writes, err := db.creation(c)
 	if err != nil {
 		return err
 	}
+	return db.transact(ctx, writes...)
+}
+
+func (db *DB) creation(c connection.Connection) ([]types.TransactWriteItem, error) {
+	c.Version = 1
+	i, err := connectionItem(c)
+	if err != nil {
+		return nil, err
+	}
 	l := listKey(c.Tenant, c.ID).item()
 	l["p"], l["c"] = str(c.Principal.Tag()), str(c.Connector)
-	return db.transact(ctx, db.putWrite(db.names.Vault, i, 0), db.putWrite(db.names.Vault, l, 0))
+	return []types.TransactWriteItem{db.putWrite(db.names.Vault, i, 0), db.putWrite(db.names.Vault, l, 0)}, nil
 }
 
 // maxRaces bounds how often a write is tried again; each loss means that somebody else got on, so this many writers at
@@ -115,22 +123,30 @@ func (db *DB) UpdateConnection(ctx context.Context, c connection.Connection, cha
 
 // Activate stores grant, slot and connection in one transaction, if the stored version is c's.
 func (db *DB) Activate(ctx context.Context, c connection.Connection, s connection.Slot, g connection.Grant) error {
+	writes, err := db.activation(c, s, g)
+	if err != nil {
+		return err
+	}
+	return db.transact(ctx, writes...)
+}
+
+func (db *DB) activation(c connection.Connection, s connection.Slot, g connection.Grant) ([]types.TransactWriteItem, error) {
 	old := c.Version
 	c.Version++
 	ci, err := connectionItem(c)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	gi, err := document(grantKey(c.Ref, g.ID), 1, g)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	si, err := slotItem(c.Ref, s)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	put := types.TransactWriteItem{Put: &types.Put{TableName: &db.names.Vault, Item: si}}
-	return db.transact(ctx, db.putWrite(db.names.Vault, ci, old), db.putWrite(db.names.Vault, gi, 0), put)
+	return []types.TransactWriteItem{db.putWrite(db.names.Vault, ci, old), db.putWrite(db.names.Vault, gi, 0), put}, nil
 }
 
 // FindConnection returns where a connection is, by its id alone; fault.NotFound.

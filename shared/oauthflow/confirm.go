@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"slices"
 	"time"
 
 	"behalf.dev/behalf/events"
@@ -167,7 +166,7 @@ func (f *Flow) activate(ctx context.Context, a activation) (connection.Connectio
 	var err error
 	granted := a.granted()
 	if !l.Reconnect {
-		if old, err = f.merge(ctx, old, granted, account); err != nil {
+		if old, err = f.merge(ctx, old, granted, account, spec); err != nil {
 			return old, err
 		}
 	}
@@ -188,7 +187,12 @@ func (f *Flow) activate(ctx context.Context, a activation) (connection.Connectio
 	if err := f.record(ctx, l, audit.GrantCreated, audit.Record{Grant: string(g.ID), Scopes: g.ScopesGranted, By: a.by, Outcome: "succeeded"}); err != nil {
 		return old, err
 	}
-	if err := f.Connections.Activate(ctx, next, slot, g); err != nil {
+	if a.replaces() {
+		err = f.replace(ctx, a, next, slot, g)
+	} else {
+		err = f.Connections.Activate(ctx, next, slot, g)
+	}
+	if err != nil {
 		return old, err
 	}
 	if err := f.Events.ConnectionChanged(ctx, audit.GrantCreated, next); err != nil {
@@ -199,15 +203,15 @@ func (f *Flow) activate(ctx context.Context, a activation) (connection.Connectio
 
 // merge looks for a connection of the principal to the same account: connecting it once more renews that one, and the
 // pending one is dropped. A consent that is narrower than what the older one has stays a connection of its own, since it
-// must not replace a wider grant unasked.
-func (f *Flow) merge(ctx context.Context, pending connection.Connection, granted []string, account connection.Account) (connection.Connection, error) {
+// must not replace a wider grant unasked; scopes that the connector says imply others count as those too.
+func (f *Flow) merge(ctx context.Context, pending connection.Connection, granted []string, account connection.Account, spec *catalog.Connector) (connection.Connection, error) {
 	all, err := f.Siblings.ConnectionsOf(ctx, pending.Scope)
 	if err != nil {
 		return pending, err
 	}
 	for _, c := range all {
 		same := c.ID != pending.ID && c.Connector == pending.Connector && c.Account.ID == account.ID && c.Account.TenantID == account.TenantID
-		if !same || account.ID == "" || c.Status == connection.Revoked || !covers(granted, c.Scopes) {
+		if !same || account.ID == "" || c.Status == connection.Revoked || len(spec.Scopes.Missing(granted, c.Scopes)) > 0 {
 			continue
 		}
 		_, err := f.Siblings.UpdateConnection(ctx, pending, func(x connection.Connection) (connection.Connection, error) {
@@ -216,15 +220,6 @@ func (f *Flow) merge(ctx context.Context, pending connection.Connection, granted
 		return c, err
 	}
 	return pending, nil
-}
-
-func covers(have, want []string) bool {
-	for _, w := range want {
-		if !slices.Contains(have, w) {
-			return false
-		}
-	}
-	return true
 }
 
 func (f *Flow) sealTokens(ctx context.Context, c connection.Connection, res connection.Tokens) (connection.Slot, error) {

@@ -93,11 +93,14 @@ type Deps struct {
 	Lookup      LinkLookup
 	Connections Connections
 	Siblings    Siblings
-	Finder      Finder
-	Principals  Principals
-	Sealer      Sealer
-	Clients     Clients
-	Endpoint    Endpoint
+	// Replacements and Retirements end what a connection had when another account takes it over.
+	Replacements Replacements
+	Retirements  Retirements
+	Finder       Finder
+	Principals   Principals
+	Sealer       Sealer
+	Clients      Clients
+	Endpoint     Endpoint
 	// Introspector may be nil: declared lifetimes are believed.
 	Introspector Introspector
 	Provider     Provider

@@ -42,6 +42,8 @@ type world struct {
 	exchangeErr error
 	account     string
 	revoked     []string
+	retired     []connection.Ref
+	retireErr   error
 	scopes      []string
 }
 
@@ -60,9 +62,17 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	ids := ident.NewSource(clock, nil)
-	w.flow = oauthflow.New(oauthflow.Deps{Links: w.store, Lookup: w.store, Connections: w.store, Siblings: w.store, Finder: w.store, Principals: w.store, Sealer: sealer{}, Clients: clients{}, Endpoint: w, Provider: w,
+	w.flow = oauthflow.New(oauthflow.Deps{Links: w.store, Lookup: w.store, Connections: w.store, Siblings: w.store, Replacements: w.store, Retirements: w, Finder: w.store, Principals: w.store, Sealer: sealer{}, Clients: clients{}, Endpoint: w, Provider: w,
 		Recorder: w.store, Events: silent{}, Connector: cat.Connector, Log: slog.New(slog.NewTextHandler(&w.logs, nil)), Now: clock, NewID: ids.New, NewSecret: ids.Secret, Jitter: func() float64 { return 0 }, PublicURL: "https://behalf.example"})
 	return w
+}
+
+// Retire implements oauthflow.Retirements.
+func (w *world) Retire(_ context.Context, ref connection.Ref, _ string, delay time.Duration) error {
+	if w.retireErr == nil && delay >= 30*time.Second {
+		w.retired = append(w.retired, ref)
+	}
+	return w.retireErr
 }
 
 // Exchange implements oauthflow.Endpoint.

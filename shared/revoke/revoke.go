@@ -120,15 +120,24 @@ func (r *Revoker) Finish(ctx context.Context, ref connection.Ref, last bool) (co
 	if err := r.Slots.EraseSlots(ctx, ref, c.Refresh.Generation); err != nil {
 		return c, fmt.Errorf("erase the tokens of %s: %w", c.ID, err)
 	}
+	mine := false
 	done, err := r.Connections.UpdateConnection(ctx, c, func(x connection.Connection) (connection.Connection, error) {
-		x.Revocation.Provider, x.Revocation.Answer, x.Revocation.Erased = provider, answer, true
-		x.Revocation.Attempts++
+		if mine = !overtaken(x.Revocation, provider); mine {
+			x.Revocation.Provider, x.Revocation.Answer, x.Revocation.Erased = provider, answer, true
+			x.Revocation.Attempts++
+		}
 		return x, nil
 	})
-	if err != nil {
-		return c, err
+	if err != nil || !mine {
+		return done, err
 	}
 	return done, r.report(ctx, done)
+}
+
+// overtaken reports that somebody else, who works on the same connection at the same time, has the better answer: who comes
+// second finds no tokens, and must not write over what the provider said to the first.
+func overtaken(there connection.Revocation, provider string) bool {
+	return there.Erased && (provider == Nothing || there.Provider != Nothing)
 }
 
 // postpone notes a failed attempt and returns err, for the queue to try again.

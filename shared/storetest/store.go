@@ -29,6 +29,7 @@ type Store interface {
 	revoke.Connections
 	revoke.Slots
 	oauthflow.Connections
+	oauthflow.Replacements
 	oauthflow.Finder
 	oauthflow.Links
 	oauthflow.LinkLookup

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"behalf.dev/behalf/shared/authn"
+	"behalf.dev/behalf/shared/connection"
 	"behalf.dev/behalf/shared/fault"
 	"behalf.dev/behalf/shared/tenant"
 )
@@ -47,6 +48,15 @@ func (e *Executor) reached(ctx context.Context, s authn.Session, read func(conte
 	snap.Groups = gates.Groups // policies about groups hold for whom it is done
 	snap.Connections = slices.DeleteFunc(snap.Connections, func(h Held) bool { return !h.Access.Has(s.OnBehalfOf, gates.Groups) })
 	return snap, nil
+}
+
+// stillReaches fails when a kept answer came from a connection whose access list does not hold the user any more. The call
+// itself may have been admitted through another connection.
+func (r *run) stillReaches(from connection.ID) error {
+	if _, ok := r.session.Behalf(); !ok || slices.ContainsFunc(r.within, func(h Held) bool { return h.ID == from }) {
+		return nil
+	}
+	return fault.New(fault.Forbidden, "the answer that was kept for this key came from connection %s, which this session's user may not use any more", from).WithField("/idempotency_key").With("reason", "access_withdrawn")
 }
 
 // bound is the digest of what an idempotency key or an approval is for: tool and input, and the user on whose behalf it is

@@ -109,6 +109,9 @@ func inFlight(cause error) error {
 }
 
 func (e *Executor) replay(ctx context.Context, r *run, stored Claim) (*Result, error) {
+	if err := r.stillReaches(stored.Connection); err != nil {
+		return nil, err
+	}
 	if stored.Result == nil {
 		return nil, fault.New(fault.Conflict, "the call with this key succeeded; its answer was too large to keep").With("reason", "not_kept").With("first_execution_id", stored.Execution)
 	}

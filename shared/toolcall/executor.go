@@ -165,6 +165,7 @@ type run struct {
 	op       *operation // nil until step 2 found it
 	digest   string
 	held     Held
+	within   []Held // what the session reaches at the connector
 	token    secret.Text
 	claim    *Claim
 	status   int
@@ -241,6 +242,7 @@ func (e *Executor) admit(ctx context.Context, r *run, resolve func(*run) error) 
 	if err := snap.switchedOff(r.session, r.spec.ID, r.op.name); err != nil {
 		return err
 	}
+	r.within = snap.Connections
 	if r.held, err = e.choose(r, snap.Connections); err != nil {
 		return err
 	}
