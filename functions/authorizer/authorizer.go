@@ -145,8 +145,8 @@ func answer(effect, methodARN string, kind apigw.Auth, values map[string]any) ev
 	}
 	var resources []string
 	for _, r := range apigw.Routes() {
-		if effect == "Allow" && r.Auth == kind {
-			resources = append(resources, base+"/"+pattern(r))
+		if p, ok := within(r, apigw.Reach(values)); ok && effect == "Allow" && r.Auth == kind {
+			resources = append(resources, base+"/"+p)
 		}
 	}
 	if effect == "Deny" {
@@ -154,6 +154,19 @@ func answer(effect, methodARN string, kind apigw.Auth, values map[string]any) ev
 	}
 	return events.APIGatewayCustomAuthorizerResponse{PrincipalID: string(kind), Context: values,
 		PolicyDocument: events.APIGatewayCustomAuthorizerPolicy{Version: "2012-10-17", Statement: []events.IAMPolicyStatement{{Action: []string{"execute-api:Invoke"}, Effect: effect, Resource: resources}}}}
+}
+
+// within is a route's pattern as far as a token for the resource reach is for it: all of it when reach is empty, and a view alone when reach
+// is one. false when it is not.
+func within(r apigw.Route, reach string) (string, bool) {
+	const views = apigw.MCPPath + "/{view}"
+	switch {
+	case reach == "" || r.Path == reach || reach == apigw.MCPPath && r.Path == views:
+		return pattern(r), true
+	case r.Path == views && strings.HasPrefix(reach, apigw.MCPPath+"/"):
+		return r.Method + reach, true
+	}
+	return "", false
 }
 
 // pattern is a route as IAM writes it: a parameter is a wildcard.

@@ -20,7 +20,7 @@ var pageFiles embed.FS
 // pages are what people see.
 type pages struct {
 	*webpage.Site
-	listPage, onePage *template.Template
+	listPage, onePage, consentPage *template.Template
 }
 
 func newPages() (p pages, err error) {
@@ -28,6 +28,9 @@ func newPages() (p pages, err error) {
 		return p, err
 	}
 	if p.listPage, err = p.Template(pageFiles, "page/list.html"); err != nil {
+		return p, err
+	}
+	if p.consentPage, err = p.Template(pageFiles, "page/consent.html"); err != nil {
 		return p, err
 	}
 	p.onePage, err = p.Template(pageFiles, "page/one.html")
