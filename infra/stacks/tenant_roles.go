@@ -132,7 +132,7 @@ func directoryStatements(n naming) []statement {
 		rows("Shred", vault, []string{"dynamodb:DeleteItem", "dynamodb:Query"}, ofTenant+"K", ofTenant+"X", ofTenant+"W"),
 		rows("Links", flow, join(lookItems, []string{"dynamodb:DeleteItem", "dynamodb:UpdateItem"}), ofTenant+"F#*"),
 		rows("Logins", flow, []string{"dynamodb:GetItem", "dynamodb:PutItem"}, ofTenant+"O#*", ofTenant+"M#*"),
-		rows("DeploymentSwitches", vault, []string{"dynamodb:GetItem"}, deployment+"S"),
+		rows("Switches", vault, []string{"dynamodb:GetItem"}, ofTenant+"S", deployment+"S"),
 		rows("Audit", audit, join(lookItems, []string{"dynamodb:PutItem"}), ofTenant+"A#*"),
 		rows("Chain", audit, lookItems, ofTenant+"H"),
 		never(),

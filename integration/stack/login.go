@@ -24,10 +24,10 @@ func (s *Stack) loginURL() string {
 	return s.URL + loginPath
 }
 
-var loginPage = template.Must(template.New("login").Parse(`<!doctype html><html lang="en"><meta charset="utf-8"><title>Your application</title>
+const loginPage = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Your application</title>
 <style>body{font:16px system-ui;max-width:26rem;margin:4rem auto;padding:0 1rem}label,input,button{display:block;width:100%;box-sizing:border-box;margin:.3rem 0;padding:.5rem}label{padding:0}</style>
 <h1>Your application</h1><p>In production this is your own login page. Here you say who you are; nothing is checked.</p>{{with .Error}}<p role="alert">{{.}}</p>{{end}}
-<form method="post"><input type="hidden" name="mcp_login" value="{{.Login}}"><label for="t">Tenant</label><input id="t" name="tenant" value="acme"><label for="p">Principal</label><input id="p" name="principal" value="user_alice"><button>Log in</button></form></html>`))
+<form method="post"><input type="hidden" name="mcp_login" value="{{.Login}}"><label for="t">Tenant</label><input id="t" name="tenant" value="acme"><label for="p">Principal</label><input id="p" name="principal" value="user_alice"><button>Log in</button></form></html>`
 
 // login shows the page, and does what the application's back end does: says who is signed in, and sends the browser on.
 func (s *Stack) login(w http.ResponseWriter, r *http.Request) {
@@ -48,7 +48,12 @@ func (s *Stack) login(w http.ResponseWriter, r *http.Request) {
 		}
 		problem = err.Error()
 	}
-	_ = loginPage.Execute(w, map[string]string{"Login": login, "Error": problem}) // the browser is gone if this fails
+	page, err := template.New("login").Parse(loginPage)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	_ = page.Execute(w, map[string]string{"Login": login, "Error": problem}) // the browser is gone if this fails
 }
 
 // confirmLogin calls POST /v1/mcp-logins and returns where to send the browser.
