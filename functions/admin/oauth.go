@@ -186,6 +186,41 @@ func (f *Function) loginEnded(ctx context.Context, db *dynamo.DB, g mcpauth.Gran
 		Agent: g.ClientID, By: by, Reason: reason, Outcome: "succeeded", RequestID: r.ID()})
 }
 
+// endSession ends a session, and the login of an MCP client that it is of, if it is of one.
+func (f *Function) endSession(ctx context.Context, db *dynamo.DB, s tenant.Scope, id, by string, r *apigw.Request) error {
+	g, err := db.Grant(ctx, s, id)
+	if fault.Is(err, fault.NotFound) {
+		return db.EndSession(ctx, s, id, f.deps.Now())
+	}
+	if err != nil {
+		return err
+	}
+	if err := mcpauth.End(ctx, db, g, "session_ended", f.deps.Now()); err != nil {
+		return err
+	}
+	return f.loginEnded(ctx, db, g, "session_ended", by, r)
+}
+
+// endLogins ends all logins of a principal.
+func (f *Function) endLogins(ctx context.Context, db *dynamo.DB, s tenant.Scope, reason, by string, r *apigw.Request) error {
+	all, err := db.GrantsOf(ctx, s)
+	if err != nil {
+		return err
+	}
+	for _, g := range all {
+		if !g.Live(f.deps.Now()) {
+			continue
+		}
+		if err := mcpauth.End(ctx, db, g, reason, f.deps.Now()); err != nil {
+			return err
+		}
+		if err := f.loginEnded(ctx, db, g, reason, by, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // oauthErrors are the codes that a token endpoint may answer (RFC 6749, section 5.2; RFC 8707, section 2).
 var oauthErrors = map[string]bool{"invalid_request": true, "invalid_client": true, "invalid_grant": true, "unsupported_grant_type": true, "invalid_target": true}
 
