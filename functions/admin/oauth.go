@@ -89,13 +89,16 @@ func (f *Function) tokenForm(r *apigw.Request) (url.Values, error) {
 }
 
 // tokens is the token endpoint over one tenant's stores.
-func (f *Function) tokens(ctx context.Context, t tenant.ID) (*mcpauth.Tokens, *dynamo.DB, error) {
+func (f *Function) tokens(ctx context.Context, t tenant.ID, r *apigw.Request) (*mcpauth.Tokens, *dynamo.DB, error) {
 	db, err := f.tenantDB(ctx, t)
 	if err != nil {
 		return nil, nil, err
 	}
 	return &mcpauth.Tokens{Logins: db, Grants: db, Standing: db, Issuer: f.public, Now: f.deps.Now, NewSecret: f.deps.IDs.Secret,
-		NewSession: func(s tenant.Scope) string { return authn.NewSessionID(f.deps.IDs, s) }}, db, nil
+		NewSession: func(s tenant.Scope) string { return authn.NewSessionID(f.deps.IDs, s) },
+		Ended: func(ctx context.Context, g mcpauth.Grant, reason string) error {
+			return f.loginEnded(ctx, db, g, reason, "oauth", r)
+		}}, db, nil
 }
 
 // token gives tokens for a code or a refresh token (RFC 6749, section 3.2).
@@ -118,7 +121,7 @@ func (f *Function) token(ctx context.Context, r *apigw.Request) (*apigw.Response
 	if err != nil {
 		return nil, fault.New(fault.InvalidInput, "the code or refresh token is not one of ours").With("reason", "invalid_grant")
 	}
-	tokens, db, err := f.tokens(ctx, id)
+	tokens, db, err := f.tokens(ctx, id, r)
 	if err != nil {
 		return nil, err
 	}
@@ -170,15 +173,11 @@ func (f *Function) revokeToken(ctx context.Context, r *apigw.Request) (*apigw.Re
 	if err != nil {
 		return done, nil
 	}
-	tokens, db, err := f.tokens(ctx, id)
+	tokens, _, err := f.tokens(ctx, id, r)
 	if err != nil {
 		return nil, err
 	}
-	g, ended, err := tokens.Revoke(ctx, id, q.Get("token"), q.Get("client_id"))
-	if err != nil || !ended {
-		return done, err
-	}
-	return done, f.loginEnded(ctx, db, g, "revoked_by_client", g.ClientID, r)
+	return done, tokens.Revoke(ctx, id, q.Get("token"), q.Get("client_id"))
 }
 
 func (f *Function) loginEnded(ctx context.Context, db *dynamo.DB, g mcpauth.Grant, reason, by string, r *apigw.Request) error {

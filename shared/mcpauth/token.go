@@ -74,6 +74,8 @@ type Tokens struct {
 	// NewSecret makes a secret of 256 bits; NewSession the id of a session.
 	NewSecret  func() string
 	NewSession func(s tenant.Scope) string
+	// Ended puts on record that a grant ended, and why.
+	Ended func(ctx context.Context, g Grant, reason string) error
 }
 
 // Issued is what a token request came to: a session to sign, and the refresh token to give with it, if any.
@@ -300,18 +302,22 @@ func (t *Tokens) over(ctx context.Context, g Grant, reason string, why error) er
 	return why
 }
 
-// Revoke ends the grant of a refresh token (RFC 7009). ended is false for a token that is unknown or another client's, which is no error.
-func (t *Tokens) Revoke(ctx context.Context, id tenant.ID, token, client string) (g Grant, ended bool, err error) {
+// Revoke ends the grant of a refresh token (RFC 7009). One that is unknown or another client's is no error, and ends nothing; one that was
+// used already is good enough to end what it is of.
+func (t *Tokens) Revoke(ctx context.Context, id tenant.ID, token, client string) error {
 	g, _, ok, err := t.find(ctx, id, token, client)
-	if err != nil || !ok {
-		return g, false, err
+	if err != nil || !ok || g.Ended != "" {
+		return err
 	}
-	return g, true, t.End(ctx, g, "revoked_by_client")
+	return t.End(ctx, g, "revoked_by_client")
 }
 
-// End ends a grant for good, and the access tokens that it gave. Twice is once.
+// End ends a grant for good, and the access tokens that it gave, and puts that on record. Twice is once.
 func (t *Tokens) End(ctx context.Context, g Grant, reason string) error {
-	return End(ctx, t.Grants, g, reason, t.Now())
+	if err := End(ctx, t.Grants, g, reason, t.Now()); err != nil {
+		return err
+	}
+	return t.Ended(ctx, g, reason)
 }
 
 // maxTries is how often End looks again when somebody writes the grant at the same time.
