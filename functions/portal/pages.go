@@ -142,8 +142,8 @@ func report(provider, answer string) string {
 	return provider + " has not answered yet. We keep asking, and agents cannot use the connection meanwhile."
 }
 
-func (p pages) list(v room, live, ended []card) (*apigw.Response, error) {
-	return p.Render(p.listPage, http.StatusOK, webpage.Page{Title: "Your connections", Brand: v.brand, Body: map[string]any{"Tenant": v.brand.Name, "Principal": v.Principal, "Live": live, "Ended": ended, "Back": v.ReturnURL}})
+func (p pages) list(v room, live, ended []card, logins []loginLine) (*apigw.Response, error) {
+	return p.Render(p.listPage, http.StatusOK, webpage.Page{Title: "Your connections", Brand: v.brand, Forms: webpage.OwnForms, Body: map[string]any{"Tenant": v.brand.Name, "Principal": v.Principal, "Logins": logins, "Guard": v.Guard, "Live": live, "Ended": ended, "Back": v.ReturnURL}})
 }
 
 // one asks before it disconnects a connection, and reports on one that is disconnected.

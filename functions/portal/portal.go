@@ -76,6 +76,7 @@ func (f *Function) routes() map[string]apigw.Handler {
 	routes["GET /portal/{link}"] = f.enter
 	routes["GET /portal/connections/{connection}"] = f.show
 	routes["POST /portal/connections/{connection}"] = f.disconnect
+	routes["POST /portal/logins/{login}"] = f.endLogin
 	routes["GET /oauth/authorize"] = f.authorize
 	routes["GET /oauth/consent/{ticket}"] = f.consent
 	routes["POST /oauth/consent/{ticket}"] = f.answerLogin

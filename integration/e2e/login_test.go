@@ -442,3 +442,32 @@ func TestLogin_Metadata_IsWhatClientsLookFor(t *testing.T) {
 		}
 	}
 }
+
+// People see which clients they logged in, and log them out: their own, by the form of their own visit.
+func TestLogin_Portal_ListsAndEndsOwnLogins(t *testing.T) {
+	t.Parallel()
+	f := e2e.New(t)
+	f.Connect(t, "acme", "user_alice", "github", "alice", nil)
+	c := e2e.NewMCPClient(t)
+	got := loggedIn(t, f, c, nil)
+	session := f.Audit(t, "acme", "kind=session.created")[0]["session_id"].(string)
+	own, bobs := visit(t, f, portalLink(t, f, "user_alice")), visit(t, f, portalLink(t, f, "user_bob"))
+	page, other := own.Open(t, f.URL+"/portal").Want(t, 200), bobs.Open(t, f.URL+"/portal").Want(t, 200)
+	if !strings.Contains(page.Body, "Programs you logged in") || !strings.Contains(page.Body, session) || strings.Contains(other.Body, "Programs you logged in") {
+		t.Errorf("%s", page.Body)
+	}
+	end := f.URL + "/portal/logins/" + session
+	if a := bobs.Submit(t, end, url.Values{"guard": {e2e.Guard(bobs.Open(t, f.URL+"/portal"))}}); a.Status == 303 {
+		t.Error("somebody else ended it")
+	}
+	if a := own.Submit(t, end, url.Values{"guard": {"x"}}); a.Status != 403 || !works(t, f, got.Text("access_token")) {
+		t.Errorf("ended without the form's token: %d", a.Status)
+	}
+	for range 2 {
+		own.Submit(t, end, url.Values{"guard": {e2e.Guard(page)}}).Want(t, 303)
+	}
+	if works(t, f, got.Text("access_token")) || len(f.Audit(t, "acme", "kind=mcp_login.ended")) != 1 || strings.Contains(own.Open(t, f.URL+"/portal").Body, session) {
+		t.Error("the login lives on")
+	}
+	wantOAuth(t, f.Token(t, "/oauth/token", c.Renewal(got.Text("refresh_token"))), "invalid_grant")
+}

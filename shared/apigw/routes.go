@@ -185,6 +185,7 @@ func portalRoutes() []Route {
 		{get, "/portal/{link}", Portal, None, ""},
 		{get, "/portal/connections/{connection}", Portal, None, ""},
 		{post, "/portal/connections/{connection}", Portal, None, ""},
+		{post, "/portal/logins/{login}", Portal, None, ""},
 	}
 }
 
