@@ -24,6 +24,7 @@ import (
 	"behalf.dev/behalf/shared/dynamo"
 	"behalf.dev/behalf/shared/egress"
 	"behalf.dev/behalf/shared/env"
+	"behalf.dev/behalf/shared/mcpauth"
 	"behalf.dev/behalf/shared/tenant"
 	"behalf.dev/behalf/shared/workspace"
 )
@@ -43,11 +44,13 @@ type Function struct {
 	revoke  awslambda.Revoker
 	catalog *catalog.Catalog
 	issuers *authn.Issuers
+	// loginURL is the application's login page for MCP clients; empty when there is none.
+	loginURL string
 }
 
 // Variables are the environment variables that New requires.
 func Variables() []string {
-	return []string{env.Stage, env.PublicURL, env.VaultTable, env.DirectoryTable, env.AuditTable, env.FlowTable, env.SessionKey, env.DirectoryRole, env.RefreshFunction, env.RevokeFunction, env.RevokeQueue, env.EventBus}
+	return []string{env.Stage, env.PublicURL, env.VaultTable, env.DirectoryTable, env.AuditTable, env.FlowTable, env.SessionKey, env.DirectoryRole, env.RefreshFunction, env.RevokeFunction, env.RevokeQueue, env.EventBus, env.MCPLoginURL}
 }
 
 // New wires the function.
@@ -61,6 +64,7 @@ func New(d awslambda.Deps) (*Function, error) {
 		signer: awskms.NewSigner(kms.NewFromConfig(d.AWS), r.Require(env.SessionKey)), queue: awssqs.New(sqs.NewFromConfig(d.AWS), r.Require(env.RevokeQueue)),
 		bus:     awsevents.New(eventbridge.NewFromConfig(d.AWS), bus, d.Now, d.IDs.New),
 		refresh: awslambda.Refresher{Caller: call, Function: r.Require(env.RefreshFunction)}, revoke: awslambda.Revoker{Caller: call, Function: r.Require(env.RevokeFunction)}}
+	f.loginURL = mcpauth.LoginPage(r.Require(env.MCPLoginURL))
 	if err := r.Err(); err != nil {
 		return nil, err
 	}
@@ -70,7 +74,7 @@ func New(d awslambda.Deps) (*Function, error) {
 	if f.catalog, err = connectors.FromEnv(d.Lookup); err != nil {
 		return nil, err
 	}
-	f.Mux = apigw.NewMux(d.Log, f.routes())
+	f.Mux = apigw.NewMux(d.Log, f.routes()).Render(f.render)
 	return f, nil
 }
 
@@ -124,6 +128,10 @@ func (f *Function) routes() map[string]apigw.Handler {
 	routes["GET /.well-known/oauth-protected-resource"] = f.resource
 	routes["GET /.well-known/oauth-protected-resource/mcp"] = f.resource
 	routes["GET /.well-known/oauth-protected-resource/mcp/{view}"] = f.resource
+	routes["GET /.well-known/oauth-authorization-server"] = f.authorizationServer
+	routes["GET /.well-known/openid-configuration"] = f.authorizationServer
+	routes["POST /oauth/token"] = f.token
+	routes["POST /oauth/revoke"] = f.revokeToken
 	return routes
 }
 

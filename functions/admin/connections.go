@@ -227,6 +227,9 @@ func (f *Function) deletePrincipal(ctx context.Context, r *apigw.Request, by aut
 	if err != nil {
 		return nil, err
 	}
+	if err := f.endLogins(ctx, db, tenant.Scope{Tenant: t.ID, Principal: p}, "principal_deleted", by.KeyID, r); err != nil {
+		return nil, err
+	}
 	// First all statuses, then the providers: what takes long must not keep the rest alive.
 	off := f.offboarder(db)
 	for i, c := range all {

@@ -109,7 +109,7 @@ func (f *Function) deleteSession(ctx context.Context, r *apigw.Request, by authn
 	if err != nil {
 		return nil, err
 	}
-	if err := db.EndSession(ctx, s, id, f.deps.Now()); err != nil {
+	if err := f.endSession(ctx, db, s, id, by.KeyID, r); err != nil {
 		return nil, err
 	}
 	note := f.note(audit.SessionRevoked, s.Tenant, by)

@@ -9,10 +9,11 @@ import (
 	"behalf.dev/behalf/shared/toolcall"
 )
 
-// resourceView is protected resource metadata (RFC 9728, section 2). No authorization server is named, since there is
-// none for a client to go to: session tokens come from the back end of the application.
+// resourceView is protected resource metadata (RFC 9728, section 2). For MCP it names the authorization server, where the deployment has one; the
+// rest of the API has none, since its session tokens come from the back end of the application.
 type resourceView struct {
 	Resource      string   `json:"resource"`
+	Servers       []string `json:"authorization_servers,omitempty"`
 	Name          string   `json:"resource_name"`
 	Documentation string   `json:"resource_documentation"`
 	Methods       []string `json:"bearer_methods_supported"`
@@ -35,7 +36,11 @@ func (f *Function) resource(_ context.Context, r *apigw.Request) (*apigw.Respons
 		}
 		path = apigw.MCPPath + "/" + name
 	}
-	out, err := apigw.JSON(http.StatusOK, resourceView{public + path, "Behalf", public + "/openapi.json", []string{"header"}})
+	var servers []string
+	if path != "" && f.loginsOn() == nil {
+		servers = []string{f.public}
+	}
+	out, err := apigw.JSON(http.StatusOK, resourceView{public + path, servers, "Behalf", public + "/openapi.json", []string{"header"}})
 	if err == nil {
 		out.Header.Set("Cache-Control", "public, max-age=3600")
 	}

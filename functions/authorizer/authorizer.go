@@ -150,8 +150,9 @@ func (f *Function) answer(effect, methodARN string, kind apigw.Auth, values map[
 	}
 	resources := []string{base + "/*"}
 	if effect == "Allow" {
-		resources = make([]string, len(f.routes[kind]))
-		for i, p := range f.routes[kind] {
+		allowed := f.within(kind, apigw.Reach(values))
+		resources = make([]string, len(allowed))
+		for i, p := range allowed {
 			resources[i] = base + "/" + p
 		}
 	}
@@ -166,6 +167,32 @@ func patterns() map[apigw.Auth][]string {
 		out[r.Auth] = append(out[r.Auth], pattern(r))
 	}
 	return out
+}
+
+// within are the patterns of a kind of caller, as far as a token for the resource reach is for them.
+func (f *Function) within(kind apigw.Auth, reach string) []string {
+	if reach == "" {
+		return f.routes[kind]
+	}
+	var out []string
+	for _, r := range apigw.Routes() {
+		if p, ok := part(r, reach); ok && r.Auth == kind {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// part is a route's pattern as far as a token for the resource reach is for it: a view alone when reach is one. false when it is not.
+func part(r apigw.Route, reach string) (string, bool) {
+	const views = apigw.MCPPath + "/{view}"
+	switch {
+	case r.Path == reach || reach == apigw.MCPPath && r.Path == views:
+		return pattern(r), true
+	case r.Path == views && strings.HasPrefix(reach, apigw.MCPPath+"/"):
+		return r.Method + reach, true
+	}
+	return "", false
 }
 
 // pattern is a route as IAM writes it: a parameter is a wildcard.

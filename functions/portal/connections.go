@@ -38,7 +38,11 @@ func (f *Function) list(ctx context.Context, r *apigw.Request) (*apigw.Response,
 			ended = append(ended, f.cardOf(c, lately))
 		}
 	}
-	return f.pages.list(v, live, ended)
+	logins, err := f.loginsOf(ctx, v)
+	if err != nil {
+		return nil, err
+	}
+	return f.pages.list(v, live, ended, logins)
 }
 
 // own finds the visitor's connection that the path names. Somebody else's is not there.

@@ -6,6 +6,8 @@
 //	         ── GET /portal ───────────▶ connections and what was done lately
 //	         ── POST …/{connection} ───▶ ended here at once, then at the provider; the page says what it answered
 //
+// It is also where people log MCP clients in (shared/mcpauth): /oauth/authorize, and the page that asks them.
+//
 // It is a function of its own because it needs less than any other that browsers reach: it may read and end the
 // connections of one principal, and open nothing. It has no right at the tenant's keys and none at the audit trail, whose
 // rows cannot be told apart by principal; what was done lately is in a short list of the principal's own, which the sealer

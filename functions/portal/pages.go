@@ -20,7 +20,7 @@ var pageFiles embed.FS
 // pages are what people see.
 type pages struct {
 	*webpage.Site
-	listPage, onePage, leftPage *template.Template
+	listPage, onePage, leftPage, consentPage *template.Template
 }
 
 func newPages() (p pages, err error) {
@@ -31,6 +31,9 @@ func newPages() (p pages, err error) {
 		return p, err
 	}
 	if p.leftPage, err = p.Template(pageFiles, "page/left.html"); err != nil {
+		return p, err
+	}
+	if p.consentPage, err = p.Template(pageFiles, "page/consent.html"); err != nil {
 		return p, err
 	}
 	p.onePage, err = p.Template(pageFiles, "page/one.html")
@@ -143,8 +146,8 @@ func report(provider, answer string) string {
 	return provider + " has not answered yet. We keep asking, and agents cannot use the connection meanwhile."
 }
 
-func (p pages) list(v room, live, ended []card) (*apigw.Response, error) {
-	return p.Render(p.listPage, http.StatusOK, webpage.Page{Title: "Your connections", Brand: v.brand, Forms: webpage.OwnForms, Body: map[string]any{"Guard": v.Guard, "Tenant": v.brand.Name, "Principal": v.Principal, "Live": live, "Ended": ended, "Back": v.ReturnURL}})
+func (p pages) list(v room, live, ended []card, logins []loginLine) (*apigw.Response, error) {
+	return p.Render(p.listPage, http.StatusOK, webpage.Page{Title: "Your connections", Brand: v.brand, Forms: webpage.OwnForms, Body: map[string]any{"Tenant": v.brand.Name, "Principal": v.Principal, "Logins": logins, "Guard": v.Guard, "Live": live, "Ended": ended, "Back": v.ReturnURL}})
 }
 
 // left says goodbye.

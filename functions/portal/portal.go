@@ -3,7 +3,9 @@ package portal
 import (
 	"context"
 	"strings"
+	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
@@ -15,7 +17,9 @@ import (
 	"behalf.dev/behalf/shared/awssts"
 	"behalf.dev/behalf/shared/catalog"
 	"behalf.dev/behalf/shared/dynamo"
+	"behalf.dev/behalf/shared/egress"
 	"behalf.dev/behalf/shared/env"
+	"behalf.dev/behalf/shared/mcpauth"
 	"behalf.dev/behalf/shared/tenant"
 	"behalf.dev/behalf/shared/workspace"
 )
@@ -31,11 +35,12 @@ type Function struct {
 	revoke  awslambda.Revoker
 	catalog *catalog.Catalog
 	pages   pages
+	front   *mcpauth.Front
 }
 
 // Variables are the environment variables that New requires.
 func Variables() []string {
-	return []string{env.Stage, env.PublicURL, env.VaultTable, env.DirectoryTable, env.FlowTable, env.AuditTable, env.PortalRole, env.RevokeFunction, env.RevokeQueue}
+	return []string{env.Stage, env.PublicURL, env.VaultTable, env.DirectoryTable, env.FlowTable, env.AuditTable, env.PortalRole, env.RevokeFunction, env.RevokeQueue, env.MCPLoginURL}
 }
 
 // New wires the function.
@@ -44,6 +49,7 @@ func New(d awslambda.Deps) (*Function, error) {
 	stage, public, role := r.Require(env.Stage), r.Require(env.PublicURL), r.Require(env.PortalRole)
 	tables := workspace.Tables(r)
 	revoke, queue := r.Require(env.RevokeFunction), r.Require(env.RevokeQueue)
+	login := mcpauth.LoginPage(r.Require(env.MCPLoginURL))
 	if err := r.Err(); err != nil {
 		return nil, err
 	}
@@ -57,17 +63,24 @@ func New(d awslambda.Deps) (*Function, error) {
 	}
 	f := &Function{deps: d, public: public, catalog: cat, pages: p, open: workspace.NewOpener(d.AWS, stage, tables, "", d.Now), vendor: awssts.NewVendor(sts.NewFromConfig(d.AWS), role, d.Now),
 		queue: awssqs.New(sqs.NewFromConfig(d.AWS), queue), revoke: awslambda.Revoker{Caller: awslambda.NewCaller(lambda.NewFromConfig(d.AWS)), Function: revoke}}
+	local := r.Optional(env.AllowPrivateHosts, "") == "true"
+	out := egress.New(egress.Options{AllowPrivate: local, MaxResponse: mcpauth.MaxDocument, DialTimeout: 2 * time.Second, Wrap: d.Trace.Transport})
+	f.front = &mcpauth.Front{Clients: mcpauth.NewClients(out, local, d.Now), Parking: dynamo.New(dynamodb.NewFromConfig(d.AWS), tables, d.Now), Issuer: public, LoginURL: login, Now: d.Now, NewSecret: d.IDs.Secret}
 	f.Mux = apigw.NewMux(d.Log, f.routes()).Render(f.render)
 	return f, nil
 }
 
 func (f *Function) routes() map[string]apigw.Handler {
-	routes := apigw.RequireKeys(map[string]apigw.KeyHandler{"POST /v1/portal-links": f.createLink})
+	routes := apigw.RequireKeys(map[string]apigw.KeyHandler{"POST /v1/portal-links": f.createLink, "POST /v1/mcp-logins": f.confirmLogin})
 	routes["GET /portal"] = f.list
 	routes["POST /portal"] = f.leave
 	routes["GET /portal/{link}"] = f.enter
 	routes["GET /portal/connections/{connection}"] = f.show
 	routes["POST /portal/connections/{connection}"] = f.disconnect
+	routes["POST /portal/logins/{login}"] = f.endLogin
+	routes["GET /oauth/authorize"] = f.authorize
+	routes["GET /oauth/consent/{ticket}"] = f.consent
+	routes["POST /oauth/consent/{ticket}"] = f.answerLogin
 	return routes
 }
 

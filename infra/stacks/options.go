@@ -3,6 +3,7 @@ package stacks
 import (
 	"fmt"
 	"math"
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -42,6 +43,8 @@ type Options struct {
 	// key id. The tenant roles may use them as they may use the deployment's; what a key's own policy says decides too. Empty
 	// means none.
 	TenantKeys string
+	// MCPLoginURL is the application's login page for interactive MCP clients. Empty leaves OAuth for them off.
+	MCPLoginURL string
 	// Canary deploys the function that attacks two tenants of its own, and the alarms on it.
 	Canary bool
 	// Reserved sets concurrency aside for the functions that must run while one tenant's executions take all there is. An account
@@ -91,6 +94,7 @@ func FromContext(scope constructs.Construct) (Options, error) {
 	o.Stage, o.LogLevel = text("stage", o.Stage), text("logLevel", o.LogLevel)
 	o.Domain, o.Certificate = text("domain", ""), text("certificate", "")
 	o.AuditLock, o.BreakGlass, o.TenantKeys = text("auditLock", o.AuditLock), text("breakGlass", o.BreakGlass), text("tenantKeys", o.TenantKeys)
+	o.MCPLoginURL = text("mcpLoginUrl", "")
 	for name, to := range map[string]*float64{"logDays": &o.LogDays, "auditDays": &o.AuditDays, "stsQuota": &o.STSQuota, "kmsQuota": &o.KMSQuota} {
 		n, err := strconv.ParseFloat(text(name, fmt.Sprint(*to)), 64)
 		if err != nil {
@@ -143,6 +147,9 @@ func (o Options) check() error {
 		if !breakGlassGrammar.MatchString(who) {
 			return fmt.Errorf("context breakGlass names %q; it may be root, or role/<path and name> with '*' for any text", who)
 		}
+	}
+	if u, err := url.Parse(o.MCPLoginURL); o.MCPLoginURL != "" && (err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.Fragment != "") {
+		return fmt.Errorf("context mcpLoginUrl is %q; it may be the https URL of your application's login page, without a fragment", o.MCPLoginURL)
 	}
 	for _, arn := range o.tenantKeys() {
 		if !tenantKeyGrammar.MatchString(arn) {

@@ -55,7 +55,7 @@ func variables(n naming, o Options, k keys) map[string]string {
 	v := map[string]string{
 		env.Stage: o.Stage, env.LogLevel: o.LogLevel, env.VaultKey: *k.vault.KeyArn(), env.SessionKey: *k.session.KeyArn(),
 		env.AuditBucket: n.auditBucket(), env.RefreshFunction: n.name("refresh"), env.RevokeFunction: n.name("revoke"),
-		env.TenantKeys: cmp.Or(strings.Join(o.tenantKeys(), ","), "none"),
+		env.TenantKeys: cmp.Or(strings.Join(o.tenantKeys(), ","), "none"), env.MCPLoginURL: cmp.Or(o.MCPLoginURL, "none"),
 	}
 	for name, short := range map[string]string{env.VaultTable: "vault", env.DirectoryTable: "directory", env.FlowTable: "flow", env.AuditTable: "audit"} {
 		v[name] = n.name(short)

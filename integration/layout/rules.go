@@ -57,7 +57,7 @@ func rings() map[string]int {
 		{"shared/connection", "shared/catalog", "shared/audit", "shared/authn", "shared/egress", "shared/policy"},
 		{"shared/vault", "shared/oauthclient", "shared/oauthflow", "shared/refresh", "shared/toolcall", "shared/scim", "shared/revoke", "shared/notify"},
 		{"shared/dynamo", "shared/memory", "shared/storetest", "shared/awskms", "shared/awssts", "shared/awssqs", "shared/awsevents", "shared/awss3", "shared/awslambda", "shared/apigw",
-			"shared/scim/scimtest", "shared/trace", "shared/metric", "shared/workspace", "shared/keyring", "shared/approval", "shared/xoauth2", "shared/client", "shared/webpage", "connectors"},
+			"shared/scim/scimtest", "shared/trace", "shared/metric", "shared/workspace", "shared/keyring", "shared/approval", "shared/mcpauth", "shared/xoauth2", "shared/client", "shared/webpage", "connectors"},
 		{"functions"},
 		{"integration", "cmd", "infra"},
 	} {

@@ -56,6 +56,8 @@ var meant = []grant{
 	{"tenant-portal", "vault", reads, "T#acme#S"},
 	{"tenant-portal", "directory", "GetItem", "T#acme#D"},
 	{"tenant-portal", "flow", "GetItem PutItem", "T#acme#F#P#*"},
+	{"tenant-portal", "flow", "GetItem PutItem", "T#acme#O#*"},
+	{"tenant-portal", "flow", "GetItem Query PutItem", "T#acme#M#alice"},
 	{"tenant-portal", "flow", "GetItem", "T#acme#R#alice"},
 	{"tenant-portal", "audit", "PutItem", "T#acme#A#*"},
 
@@ -63,6 +65,9 @@ var meant = []grant{
 	{"tenant-directory", "vault", reads + " UpdateItem PutItem ConditionCheckItem", "T#acme#U#* T#acme#L T#acme#S"},
 	{"tenant-directory", "vault", "DeleteItem Query", "T#acme#K T#acme#X T#acme#W"},
 	{"tenant-directory", "flow", "Query GetItem DeleteItem UpdateItem", "T#acme#F#*"},
+	{"tenant-directory", "flow", "GetItem PutItem", "T#acme#O#*"},
+	{"tenant-directory", "flow", "GetItem Query PutItem", "T#acme#M#*"},
+	{"tenant-directory", "vault", "GetItem", "T#_deployment#S"},
 	{"tenant-directory", "audit", "PutItem Query GetItem", "T#acme#A#*"},
 	{"tenant-directory", "audit", "Query GetItem", "T#acme#H"},
 
@@ -73,6 +78,7 @@ var meant = []grant{
 
 	{"authorizer", "directory", "GetItem", "T#*#AUTH"},
 	{"admin", "directory", "GetItem PutItem UpdateItem DeleteItem Query", "T#_deployment#D T#_deployment#AUTH"},
+	{"portal", "flow", "GetItem PutItem", "T#_deployment#O#*"},
 	{"keys", "directory", "Query", "T#_deployment#D"},
 	{"audit", "audit", "Query GetItem PutItem UpdateItem ConditionCheckItem", "T#*#H"},
 	{"audit", "flow", "GetItem PutItem", "T#*#R#*"},
@@ -83,7 +89,7 @@ var meant = []grant{
 func universe() []string {
 	var out []string
 	for _, tenant := range []string{"acme", "globex", "acme2", "acm", "ACME", "_deployment", "*", ""} {
-		for _, rest := range []string{"U#alice", "U#bob", "U#_org", "U#alice2", "U#alic", "U#alice#x", "U#*", "U", "K", "K2", "X", "W", "L", "S", "D", "SCIM", "AUTH", "F#link", "F", "F#P#visit", "F#P", "R#alice", "R#bob", "R#alice2", "R", "A#2026112211", "A", "H", "H2", "B", "B2"} {
+		for _, rest := range []string{"U#alice", "U#bob", "U#_org", "U#alice2", "U#alic", "U#alice#x", "U#*", "U", "K", "K2", "X", "W", "L", "S", "D", "SCIM", "AUTH", "F#link", "F", "F#P#visit", "F#P", "R#alice", "R#bob", "R#alice2", "R", "O#login", "O", "M#alice", "M#bob", "M#alice2", "M", "A#2026112211", "A", "H", "H2", "B", "B2"} {
 			out = append(out, "T#"+tenant+"#"+rest)
 		}
 	}

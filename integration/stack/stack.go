@@ -175,7 +175,7 @@ func (s *Stack) extra() (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := map[string]string{env.PublicURL: s.URL, env.ConnectorHosts: string(b), env.AllowPrivateHosts: "true"}
+	out := map[string]string{env.PublicURL: s.URL, env.ConnectorHosts: string(b), env.AllowPrivateHosts: "true", env.MCPLoginURL: s.loginURL()}
 	if s.opt.Connectors != "" {
 		out[env.ConnectorsDir] = s.opt.Connectors
 	}
@@ -200,6 +200,10 @@ func (s *Stack) handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/emulator" || strings.HasPrefix(r.URL.Path, "/emulator/") {
 			emu.ServeHTTP(w, r)
+			return
+		}
+		if r.URL.Path == loginPath {
+			s.login(w, r)
 			return
 		}
 		g.ServeHTTP(w, r)

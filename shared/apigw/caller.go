@@ -24,6 +24,7 @@ const (
 	ctxAccessKey   = "aws_access_key"
 	ctxSecretKey   = "aws_secret_key"
 	ctxToken       = "aws_session_token"
+	ctxResource    = "resource"
 	ctxBehalf      = "behalf_" // begins the three of the user on whose behalf a session acts
 )
 
@@ -42,8 +43,12 @@ func SessionContext(s authn.Session, c aws.Credentials) (map[string]any, error) 
 	if err != nil {
 		return nil, err
 	}
-	return map[string]any{ctxKind: string(Session), ctxTenant: string(s.Tenant), ctxPrincipal: string(s.Principal), ctxSession: string(b),
-		ctxAccessKey: c.AccessKeyID, ctxSecretKey: c.SecretAccessKey, ctxToken: c.SessionToken}, nil
+	out := map[string]any{ctxKind: string(Session), ctxTenant: string(s.Tenant), ctxPrincipal: string(s.Principal), ctxSession: string(b),
+		ctxAccessKey: c.AccessKeyID, ctxSecretKey: c.SecretAccessKey, ctxToken: c.SessionToken}
+	if s.Resource != "" {
+		out[ctxResource] = s.Resource
+	}
+	return out, nil
 }
 
 // BehalfContext adds the credentials vended for the user on whose behalf a session acts.
@@ -53,6 +58,21 @@ func BehalfContext(values map[string]any, c aws.Credentials) {
 
 // Behalf is the credentials of the user on whose behalf the session acts; fault.Internal when there are none.
 func (r *Request) Behalf() (aws.CredentialsProvider, error) { return r.vended(ctxBehalf) }
+
+// concrete is the route's path with the view that it names, as a token's resource has it.
+func (r *Request) concrete() (string, error) {
+	if !r.Names("view") {
+		return r.Resource(), nil
+	}
+	view, err := r.Path("view")
+	return strings.Replace(r.Resource(), "{view}", view, 1), err
+}
+
+// Reach is the path that the authorizer's answer limits a session to; empty for none.
+func Reach(values map[string]any) string {
+	s, _ := values[ctxResource].(string)
+	return s
+}
 
 // vended reads one set of credentials.
 func (r *Request) vended(prefix string) (aws.CredentialsProvider, error) {
@@ -99,6 +119,13 @@ func (r *Request) Session(now time.Time) (authn.Session, aws.CredentialsProvider
 	}
 	if !now.Before(s.Expires) {
 		return s, nil, fault.New(fault.Unauthenticated, "the session expired; create a new one with POST /v1/sessions")
+	}
+	path, err := r.concrete()
+	if err != nil {
+		return s, nil, err
+	}
+	if !s.Reaches(path) { // the authorizer lets none of these by; this is for a mistake there
+		return s, nil, fault.New(fault.Unauthenticated, "this token is for %s alone", s.Resource)
 	}
 	creds, err := r.vended("")
 	return s, creds, err

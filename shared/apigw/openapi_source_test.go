@@ -134,7 +134,7 @@ func same(t *testing.T, what string, got, want []string) {
 func bodies() map[string]string {
 	return map[string]string{"admin.tenantBody": "TenantSettings", "admin.keyBody": "APIKeyRequest", "admin.scimTokenBody": "SCIMTokenRequest", "admin.sessionBody": "SessionRequest",
 		"admin.accessBody": "Access", "admin.issuerBody": "IssuerRequest", "admin.narrowBody": "NarrowRequest", "admin.viewBody": "ViewRequest", "admin.policyBody": "PolicyRequest", "admin.decideBody": "PolicyDecideRequest", "admin.switchesBody": "SwitchesRequest",
-		"notify.createBody": "WebhookRequest", "callback.decisionBody": "ApprovalDecisionRequest", "callback.approvalLinkBody": "ApprovalLinkRequest", "callback.clientBody": "OAuthClientRequest", "callback.linkBody": "ConnectLinkRequest", "callback.importBody": "ImportRequest", "callback.confirmBody": "ConfirmRequest", "portal.portalLinkBody": "PortalLinkRequest", "execute.executeBody": "ExecuteRequest", "execute.batchBody": "BatchRequest",
+		"notify.createBody": "WebhookRequest", "callback.decisionBody": "ApprovalDecisionRequest", "callback.approvalLinkBody": "ApprovalLinkRequest", "callback.clientBody": "OAuthClientRequest", "callback.linkBody": "ConnectLinkRequest", "callback.importBody": "ImportRequest", "callback.confirmBody": "ConfirmRequest", "portal.portalLinkBody": "PortalLinkRequest", "portal.mcpLoginBody": "MCPLoginRequest", "execute.executeBody": "ExecuteRequest", "execute.batchBody": "BatchRequest",
 		"keys.resealBody": "ResealRequest", "keys.kmsKeyBody": "KMSKeyRequest"}
 }
 
@@ -144,7 +144,7 @@ func TestOpenAPI_Schemas_HaveTheMembersOfTheStructs(t *testing.T) {
 	answers := map[string]string{"admin.keyView": "StoredKey", "notify.webhookView": "Webhook", "notify.secretView": "NewWebhook", "notify.deliveryView": "WebhookDelivery", "admin.connectorView": "Connector", "admin.scopesView": "ConnectorScopes", "admin.toolView": "ConnectorTool",
 		"admin.revokedConnection": "RevokedConnection", "admin.deletedTenant": "DeletedTenant", "admin.decision": "PolicyDecision", "execute.executeAnswer": "Execution", "execute.batchAnswer": "BatchAnswer", "execute.batchResult": "BatchResult", "admin.executionView": "ExecutionRecord", "apigw.Connection": "Connection",
 		"connection.Access": "Access", "apigw.Revocation": "Revocation", "connection.Account": "Account", "audit.Record": "AuditRecord", "audit.Segment": "Segment", "audit.Sealed": "SealedRecord",
-		"callback.approvalView": "Approval", "admin.tenantView": "Tenant", "toolcall.View": "View", "admin.resourceView": "ResourceMetadata", "execute.notCallable": "NotCallable", "authn.Issuer": "Issuer", "catalog.mcpTool": "MCPTool", "catalog.openAITool": "OpenAITool", "catalog.anthropicTool": "AnthropicTool", "catalog.geminiTool": "GeminiTool",
+		"callback.approvalView": "Approval", "admin.tenantView": "Tenant", "toolcall.View": "View", "admin.resourceView": "ResourceMetadata", "admin.serverView": "ServerMetadata", "execute.notCallable": "NotCallable", "authn.Issuer": "Issuer", "catalog.mcpTool": "MCPTool", "catalog.openAITool": "OpenAITool", "catalog.anthropicTool": "AnthropicTool", "catalog.geminiTool": "GeminiTool",
 		"keys.keyView": "TenantKey", "keys.keysView": "TenantKeys", "keys.resealView": "ResealReport", "keys.retiredView": "RetiredKey"}
 	for _, table := range []map[string]string{bodies(), answers} {
 		for name, schema := range table {
@@ -174,7 +174,7 @@ func TestOpenAPI_Schemas_HaveTheMembersOfTheMaps(t *testing.T) {
 	t.Parallel()
 	doc, src := openapi(t), allSource(t)
 	for schema, from := range map[string][]string{"Session": {"admin.mint"}, "OAuthClient": {"callback.clientView"}, "ConnectLink": {"callback.linkView"},
-		"ApprovalLink": {"callback.createApprovalLink"}, "NewConnectLink": {"callback.linkView", "callback.createLink"}, "Confirmation": {"callback.confirm"}, "NewPortalLink": {"portal.createLink"}, "Refresh": {"admin.refreshConnection"}, "PrincipalReport": {"admin.deletePrincipal"}, "ToolList": {"execute.answerList"}} {
+		"ApprovalLink": {"callback.createApprovalLink"}, "NewConnectLink": {"callback.linkView", "callback.createLink"}, "Confirmation": {"callback.confirm"}, "NewPortalLink": {"portal.createLink"}, "NewMCPLogin": {"portal.confirmLogin"}, "MCPTokens": {"admin.give"}, "Refresh": {"admin.refreshConnection"}, "PrincipalReport": {"admin.deletePrincipal"}, "ToolList": {"execute.answerList"}} {
 		var want []string
 		for _, fn := range from {
 			if src.funcs[fn] == nil {
@@ -286,7 +286,7 @@ func TestOpenAPI_QueryParameters_AreThoseThatHandlersAllow(t *testing.T) {
 		}
 	}
 	for route, op := range operations(doc) {
-		if strings.Contains(route, " /oauth/callback") || strings.Contains(route, " /v1/proxy/") { // the provider decides what there may be
+		if strings.Contains(route, " /oauth/callback") || strings.Contains(route, " /oauth/authorize") || strings.Contains(route, " /v1/proxy/") { // the provider decides what there may be; OAuth has what it does not know ignored
 			continue
 		}
 		fn := src.funcs[found[route]]

@@ -42,7 +42,7 @@ type Route struct {
 
 // Routes is the HTTP API: the CDK app deploys it, the local stack serves it, the OpenAPI document must cover it.
 func Routes() []Route {
-	return slices.Concat(controlRoutes(), tenantKeyRoutes(), connectRoutes(), portalRoutes(), webhookRoutes(), agentRoutes(), []Route{
+	return slices.Concat(controlRoutes(), tenantKeyRoutes(), connectRoutes(), portalRoutes(), loginRoutes(), webhookRoutes(), agentRoutes(), []Route{
 		{"ANY", "/scim/v2/{proxy+}", SCIM, SCIMKey, ""},
 	})
 }
@@ -186,5 +186,22 @@ func portalRoutes() []Route {
 		{get, "/portal/{link}", Portal, None, ""},
 		{get, "/portal/connections/{connection}", Portal, None, ""},
 		{post, "/portal/connections/{connection}", Portal, None, ""},
+		{post, "/portal/logins/{login}", Portal, None, ""},
+	}
+}
+
+// loginRoutes are the authorization server for MCP clients. The portal function meets browsers and fetches what strangers name; admin, which
+// alone may sign, gives the tokens.
+func loginRoutes() []Route {
+	const get, post = http.MethodGet, http.MethodPost
+	return []Route{
+		{get, ServerMetadata, Admin, None, ""},
+		{get, OpenIDMetadata, Admin, None, ""},
+		{get, AuthorizePath, Portal, None, ""},
+		{get, ConsentPath + "/{ticket}", Portal, None, ""},
+		{post, ConsentPath + "/{ticket}", Portal, None, ""},
+		{post, TokenPath, Admin, None, ""},
+		{post, RevokePath, Admin, None, ""},
+		{post, "/v1/mcp-logins", Portal, Key, "logins:write"},
 	}
 }

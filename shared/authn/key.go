@@ -17,7 +17,7 @@ import (
 // Permissions of API keys. A route names the one it needs.
 func Permissions() []string {
 	return []string{"approvals:read", "approvals:write", "audit:read", "clients:read", "clients:write", "connections:read", "connections:write", "connectors:read",
-		"keys:read", "keys:write", "policy:read", "policy:write", "sessions:org", "sessions:write", "tenants:read", "tenants:write", "webhooks:read", "webhooks:write"}
+		"keys:read", "keys:write", "logins:write", "policy:read", "policy:write", "sessions:org", "sessions:write", "tenants:read", "tenants:write", "webhooks:read", "webhooks:write"}
 }
 
 // KeyKind tells the two kinds of stored key apart; it is part of the key's text, so that secret scanners find leaks.

@@ -30,8 +30,10 @@ const (
 	// tokenType keeps a session token from being taken for any other JWT (RFC 8725, section 3.11).
 	tokenType = "behalf-session+jwt"
 	audience  = "behalf:agent"
-	maxToken  = 8 << 10
-	leeway    = 5 * time.Second
+	// MCPResource is the path of MCP, which a token may be limited to.
+	MCPResource = "/mcp"
+	maxToken    = 8 << 10
+	leeway      = 5 * time.Second
 )
 
 // Session is what one agent run may do: act for one principal of one tenant, with the named connectors and tools.
@@ -43,6 +45,9 @@ type Session struct {
 	OnBehalfOf tenant.Principal `json:",omitempty"`
 	// Connectors and Tools limit the session; empty means all that the principal has connected.
 	Connectors, Tools []string
+	// Resource is the path of our API that the session is for, with all below it: MCPResource or a view. Empty is the whole agent
+	// plane; tokens that clients got by OAuth have one (RFC 8707).
+	Resource string `json:",omitempty"`
 	// Agent names the agent; Run the run, for the audit trail.
 	Agent, Run string
 	// Parents are the sessions that this one was narrowed from, nearest first, and Actors their agents. Whoever ends one of
@@ -54,6 +59,28 @@ type Session struct {
 // Allows reports whether the session may use the tool of the connector.
 func (s Session) Allows(connector, tool string) bool {
 	return (len(s.Connectors) == 0 || slices.Contains(s.Connectors, connector)) && (len(s.Tools) == 0 || slices.Contains(s.Tools, tool))
+}
+
+// Reaches reports whether the session is for the path, as it stands behind our address.
+func (s Session) Reaches(path string) bool {
+	return s.Resource == "" || path == s.Resource || strings.HasPrefix(path, s.Resource+"/")
+}
+
+// aud is the audience of a session's token: a resource by its address, or the agent plane by its name.
+func (s Session) aud(issuer string) string {
+	if s.Resource == "" {
+		return audience
+	}
+	return issuer + s.Resource
+}
+
+// resourceOf reads an audience; false when it is not ours.
+func resourceOf(aud, issuer string) (string, bool) {
+	if aud == audience {
+		return "", true
+	}
+	path, ok := strings.CutPrefix(aud, issuer)
+	return path, ok && (path == MCPResource || strings.HasPrefix(path, MCPResource+"/"))
 }
 
 // TTL checks a requested life in seconds; zero asks for the default. It returns fault.InvalidInput.
@@ -129,7 +156,7 @@ func Mint(ctx context.Context, signer Signer, issuer string, s Session, now time
 	if err != nil {
 		return secret.Text{}, err
 	}
-	body, err := json.Marshal(claims{Issuer: issuer, Audience: audience, Subject: string(s.Principal), Tenant: string(s.Tenant), Behalf: string(s.OnBehalfOf), Session: s.ID,
+	body, err := json.Marshal(claims{Issuer: issuer, Audience: s.aud(issuer), Subject: string(s.Principal), Tenant: string(s.Tenant), Behalf: string(s.OnBehalfOf), Session: s.ID,
 		Parents: s.Parents, Actor: actors(s), Run: s.Run, Connectors: s.Connectors, Tools: s.Tools, Issued: now.Unix(), NotBefore: now.Unix(), Expires: s.Expires.Unix()})
 	if err != nil {
 		return secret.Text{}, err
@@ -203,9 +230,10 @@ func (v Verifier) Verify(token secret.Text) (Session, error) {
 
 func (v Verifier) session(c claims, bad *fault.Error) (Session, error) {
 	now := v.Now()
+	resource, ours := resourceOf(c.Audience, v.Issuer)
 	exp, agents := time.Unix(c.Expires, 0), c.Actor.names()
 	switch {
-	case c.Issuer != v.Issuer || c.Audience != audience || c.Session == "":
+	case c.Issuer != v.Issuer || !ours || c.Session == "":
 		return Session{}, bad
 	case len(agents) == 0 || len(agents) > MaxActors || len(agents) != len(c.Parents)+1:
 		return Session{}, bad
@@ -228,7 +256,7 @@ func (v Verifier) session(c claims, bad *fault.Error) (Session, error) {
 	if err != nil {
 		return Session{}, bad.WithCause(err)
 	}
-	return Session{ID: c.Session, Scope: tenant.Scope{Tenant: t, Principal: p}, OnBehalfOf: obo, Connectors: c.Connectors, Tools: c.Tools, Agent: agents[0], Run: c.Run,
+	return Session{ID: c.Session, Scope: tenant.Scope{Tenant: t, Principal: p}, OnBehalfOf: obo, Resource: resource, Connectors: c.Connectors, Tools: c.Tools, Agent: agents[0], Run: c.Run,
 		Parents: c.Parents, Actors: agents[1:], Issued: time.Unix(c.Issued, 0), Expires: exp}, nil
 }
 

@@ -126,7 +126,7 @@ func readGates(items []item) (toolcall.Gates, error) {
 			if err := decode(i, &st); err != nil {
 				return shut(), err
 			}
-			g.Suspended, g.Ended, g.Groups = st.Suspended, st.Ended, st.Groups
+			g.Suspended, g.Epoch, g.Ended, g.Groups = st.Suspended, st.Epoch, st.Ended, st.Groups
 		case "RULES":
 			var r rules
 			if err := decode(i, &r); err != nil {
@@ -139,6 +139,21 @@ func readGates(items []item) (toolcall.Gates, error) {
 		}
 	}
 	return g, nil
+}
+
+// Standing is Gates under the directory role, which may read the four rows, but by different statements.
+func (db *DB) Standing(ctx context.Context, s tenant.Scope) (toolcall.Gates, error) {
+	var items []item
+	for _, k := range []key{tenantStateKey(s.Tenant), principalStateKey(s), rulesKey(s.Tenant), rulesKey(tenant.Deployment)} {
+		i, err := db.get(ctx, db.names.Vault, k)
+		if err != nil {
+			return shut(), err
+		}
+		if i != nil {
+			items = append(items, i)
+		}
+	}
+	return readGates(items)
 }
 
 // Suspended reports whether the directory suspended the principal; fault.NotFound when the tenant does not exist or was

@@ -157,6 +157,18 @@ func scimMemberKey(t tenant.ID, member, group string) key {
 func linkKey(t tenant.ID, id string) key       { return key{partition(t, "F#L#"+hashed(id)), "LINK"} }
 func linkHashKey(t tenant.ID, hash string) key { return key{partition(t, "F#H#"+part(hash)), "REF"} }
 func visitKey(t tenant.ID, hash string) key    { return key{partition(t, "F#P#"+part(hash)), "VISIT"} }
+
+// A login's secrets and its grants have partitions of their own, since who stores credentials may write all of F.
+func loginKey(t tenant.ID, hash string) key { return key{partition(t, "O#"+part(hash)), "LOGIN"} }
+func loginGrantPartition(s tenant.Scope) string {
+	return partition(s.Tenant, "M#"+part(s.Principal.Tag()))
+}
+func loginGrantKey(s tenant.Scope, session string) key {
+	return key{loginGrantPartition(s), loginGrantPrefix + part(session)}
+}
+
+const loginGrantPrefix = "G#"
+
 func activityKey(s tenant.Scope) key {
 	return key{partition(s.Tenant, "R#"+part(s.Principal.Tag())), "LATELY"}
 }

@@ -30,6 +30,7 @@ const (
 	RevokeQueue       = "BEHALF_REVOKE_QUEUE_URL"    // connections to be revoked at the provider
 	WebhookQueue      = "BEHALF_WEBHOOK_QUEUE_URL"   // events from the bus, and webhooks to be delivered
 	WebhookDeadQueue  = "BEHALF_WEBHOOK_DEAD_URL"    // webhooks that were given up
+	MCPLoginURL       = "BEHALF_MCP_LOGIN_URL"       // the application's login page for MCP clients; "none" leaves OAuth for them off
 	EventBus          = "BEHALF_EVENT_BUS"           // EventBridge bus for the adopter
 	ConnectorHosts    = "BEHALF_CONNECTOR_HOSTS"     // optional JSON: host overrides by connector, for emulators
 	ConnectorsDir     = "BEHALF_CONNECTORS_DIR"      // optional: the adopter's own connector folders

@@ -31,6 +31,8 @@ type Gates struct {
 	TenantClosed, Suspended bool
 	// Ended are the principal's sessions that were ended before their time.
 	Ended authn.Ended
+	// Epoch counts how often the principal was suspended.
+	Epoch uint64
 	// Groups are the principal's groups in the directory.
 	Groups []string
 	// Switches are those of the deployment and of the tenant; Policy is the tenant's policy revision in force, 0 for none.

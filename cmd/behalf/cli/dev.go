@@ -117,7 +117,10 @@ Paste these, top to bottom:
   curl -s "$B/v1/tools?format=openai" -H "Authorization: Bearer $S"; echo
   curl -sX POST $B/v1/execute -H "Authorization: Bearer $S" -d '{"tool":"github_get_authenticated_user"}'; echo
 
-  # 5. who did what, by whose authority
+  # 5. an editor or another MCP client logs in by itself: give it this address. The login page is the local stack's; say acme and user_alice
+  echo "$B/mcp"
+
+  # 6. who did what, by whose authority
   curl -s "$B/v1/tenants/acme/audit?limit=5" -H "$K"; echo
 
 Ctrl-C stops.
