@@ -91,6 +91,13 @@ func (e *Executor) deliver(ctx context.Context, r *run) (delivered, error) {
 	if err != nil {
 		return delivered{}, err
 	}
+	if r.open != nil {
+		r.open.header = passedHeader(res.Header)
+		return delivered{}, nil
+	}
+	if r.op.raw {
+		r.bytes = int64(len(res.Body))
+	}
 	data, err := r.op.shape(res)
 	switch {
 	case err != nil:

@@ -38,7 +38,9 @@ type ProxyResult struct {
 	Status       int
 	Header       http.Header
 	Body         []byte
-	Replayed     bool
+	// Download is a body too large for Body, to be read or closed; nil when Body has all of it.
+	Download *Download
+	Replayed bool
 }
 
 // Proxy sends p under the connection's credential, through the same steps as a tool. The provider's refusals are
@@ -49,6 +51,9 @@ func (e *Executor) Proxy(ctx context.Context, s authn.Session, p ProxyCall) (Pro
 	res, err := e.run(ctx, r, func(r *run) error { return e.resolveProxy(r, p) })
 	if err != nil {
 		return ProxyResult{}, err
+	}
+	if r.open != nil {
+		return ProxyResult{ExecutionID: res.ExecutionID, ConnectionID: res.ConnectionID, GrantID: res.GrantID, Status: r.status, Header: r.open.header, Download: e.download(ctx, r)}, nil
 	}
 	var a passed
 	if err := json.Unmarshal(res.Data, &a); err != nil {
@@ -163,14 +168,19 @@ func outbound(h http.Header) (http.Header, error) {
 
 // pass is step 11 for a raw operation: the status, the body, and the headers that describe them.
 func pass(res egress.Response) (json.RawMessage, error) {
+	return json.Marshal(passed{res.Status, passedHeader(res.Header), res.Body})
+}
+
+// passedHeader is what of a provider's header is passed back.
+func passedHeader(from http.Header) http.Header {
 	h := http.Header{}
-	for name, v := range res.Header {
+	for name, v := range from {
 		lower := strings.ToLower(name)
 		if slices.Contains(inbound(), lower) || strings.HasPrefix(lower, "x-ratelimit-") || strings.HasPrefix(lower, "ratelimit") {
 			h[name] = v
 		}
 	}
-	return json.Marshal(passed{res.Status, h, res.Body})
+	return h
 }
 
 // inbound are the response headers that are passed back; cookies and whatever tells about the provider's insides are not.

@@ -129,6 +129,9 @@ func (s *scanner) whole(body []byte) []byte {
 // tells that the data ends before that can be said.
 func (s *scanner) match(data []byte, at int, last bool) (end int, more bool) {
 	escape := s.joins[data[at]]
+	if escape && !s.worth(data[at:]) {
+		return 0, false
+	}
 	for i := range s.forms {
 		f := &s.forms[i]
 		if s.starts[data[at]]>>i&1 == 0 || !escape && at+1 < len(data) && !f.same(f.text[1], data[at+1]) && !s.joins[data[at+1]] {
@@ -142,6 +145,31 @@ func (s *scanner) match(data []byte, at int, last bool) (end int, more bool) {
 		}
 	}
 	return 0, false
+}
+
+// worth is a quick look at whether an escape at the start of b, or b[0] itself, can begin a form; most cannot.
+func (s *scanner) worth(b []byte) bool {
+	if len(b) < 2 {
+		return true
+	}
+	for i := range s.forms {
+		if c := s.forms[i].text[0]; c == b[0] || c == '&' {
+			return true
+		}
+	}
+	switch b[0] {
+	case '%', '=':
+		if len(b) < 3 || b[1] == '2' && b[2] == '5' {
+			return true
+		}
+		n, value, _ := number(b[1:], 2, 16)
+		return n == 2 && s.starts[value] != 0
+	case '\\':
+		return s.starts[b[1]] != 0 || strings.IndexByte("uxnrt", b[1]) >= 0
+	case '&':
+		return strings.IndexByte("#lgqa", b[1]) >= 0
+	}
+	return true
 }
 
 // reached is the positions that a match can have got to: mostly one, and more where an encoded character could also be
