@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 
 	"behalf.dev/behalf/connectors"
@@ -65,6 +66,11 @@ func New(d awslambda.Deps) (*Function, error) {
 		"ANY /v1/proxy/{connector}/{path+}": f.proxy,
 		"POST /mcp":                         f.mcp, "GET /mcp": f.mcp, "DELETE /mcp": f.mcp, "POST /mcp/{view}": f.mcp, "GET /mcp/{view}": f.mcp, "DELETE /mcp/{view}": f.mcp}).Render(f.render)
 	return f, nil
+}
+
+// Handle is the Lambda handler. The proxy route's answers are streamed, whatever their size: API Gateway sets it per route.
+func (f *Function) Handle(ctx context.Context, e events.APIGatewayProxyRequest) (any, error) {
+	return f.HandleStream(ctx, e)
 }
 
 type executeBody struct {

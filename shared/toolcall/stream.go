@@ -25,6 +25,8 @@ const (
 	headBytes = 1 << 20
 	// streamTime bounds a stream from its first byte on: 200 MB at API Gateway's 2 MB/s, and some.
 	streamTime = 2 * time.Minute
+	// idleTime is how long a provider may send nothing in the middle of an answer.
+	idleTime = 30 * time.Second
 	// closingTime is kept back, of the time that the caller has, for the outcome record.
 	closingTime = 3 * time.Second
 	// pieceBytes is read, scanned and handed on at once.
@@ -36,7 +38,19 @@ type opened struct {
 	header http.Header
 	head   []byte
 	rest   io.ReadCloser
+	life   context.Context
 	end    context.CancelFunc
+}
+
+// Read reads the rest, no longer than idleTime at a time.
+func (o *opened) Read(p []byte) (int, error) {
+	idle := time.AfterFunc(idleTime, o.end)
+	defer idle.Stop()
+	n, err := o.rest.Read(p)
+	if err != nil && err != io.EOF && o.life.Err() != nil {
+		err = late(err)
+	}
+	return n, err
 }
 
 func (o *opened) close() error {
@@ -71,7 +85,7 @@ func (e *Executor) do(ctx context.Context, r *run, h *http.Request) (egress.Resp
 		end()
 		return egress.Response{}, inTime(ctx, err)
 	}
-	o := &opened{header: got.Header, rest: got.Body, end: end}
+	o := &opened{header: got.Header, rest: got.Body, life: life.ctx, end: end}
 	o.head, err = io.ReadAll(io.LimitReader(got.Body, headBytes+1))
 	whole := len(o.head) <= headBytes
 	if err == nil && !whole && got.Status/100 != 2 { // an error is judged by all that it says
@@ -114,6 +128,10 @@ func inTime(call context.Context, err error) error {
 	if err == nil || !errors.Is(call.Err(), context.DeadlineExceeded) {
 		return err
 	}
+	return late(err)
+}
+
+func late(err error) error {
 	return fault.New(fault.ProviderError, "the provider did not answer in time").With("reason", "timeout").WithRetryAfter(5 * time.Second).WithCause(err)
 }
 
@@ -136,7 +154,7 @@ type Download struct {
 
 func (e *Executor) download(ctx context.Context, r *run) *Download {
 	o := r.open
-	d := &Download{e: e, r: r, ctx: context.WithoutCancel(ctx), o: o, scan: newScanner(r.token, r.spec.APIAuth), src: io.MultiReader(bytes.NewReader(o.head), o.rest), buf: make([]byte, pieceBytes), onEnd: func(error) {}}
+	d := &Download{e: e, r: r, ctx: context.WithoutCancel(ctx), o: o, scan: newScanner(r.token, r.spec.APIAuth), src: io.MultiReader(bytes.NewReader(o.head), o), buf: make([]byte, pieceBytes), onEnd: func(error) {}}
 	o.head = nil
 	return d
 }
