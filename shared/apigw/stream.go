@@ -50,7 +50,7 @@ type Preamble struct {
 }
 
 // delimiter stands between the head and the body.
-var delimiter = string(make([]byte, 8))
+const delimiter = "\x00\x00\x00\x00\x00\x00\x00\x00"
 
 func newStreamed(r *Response, requestID string) (*Streamed, error) {
 	head, err := json.Marshal(Preamble{r.Status, headersOf(r, requestID)})

@@ -24,8 +24,7 @@ var named = [...]struct {
 // escaped adds to next where an escape of c ends that starts at data[p]; more tells that the data ends within what may be one.
 func (f *form) escaped(data []byte, p int, c byte, next *reached) (more bool) {
 	rest := data[p:]
-	for i := range escapes {
-		e := &escapes[i]
+	for _, e := range escapes {
 		if !begins(rest, e.text) {
 			more = more || cut(rest, e.text)
 			continue

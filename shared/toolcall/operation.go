@@ -90,6 +90,13 @@ func digestOf(name string, input any) string {
 	return hex.EncodeToString(h[:])
 }
 
+// providerKey is the caller's idempotency key as the provider is given it. Providers keep keys by account, and one account
+// may be connected by several principals, of several tenants: the same key of two of them must not become one call.
+func (r *run) providerKey() string {
+	s := r.session
+	return "behalf-" + digestOf("idempotency key", []string{string(s.Tenant), string(s.Principal), string(s.OnBehalfOf), r.call.IdempotencyKey})
+}
+
 // repeatable reports that sending the call twice does no harm: it changes nothing the second time, or the provider knows
 // it by the caller's key.
 func (r *run) repeatable() bool {

@@ -122,7 +122,7 @@ func (e *Executor) send(ctx context.Context, r *run, req catalog.Request) (egres
 		return egress.Response{}, catalog.Outcome{}, fmt.Errorf("%w: %w", egress.ErrNotSent, err)
 	}
 	if r.op.keyHeader != "" && r.call.IdempotencyKey != "" {
-		h.Header.Set(r.op.keyHeader, r.call.IdempotencyKey)
+		h.Header.Set(r.op.keyHeader, r.providerKey())
 	}
 	egress.Authorize(h, req.Auth.Put, r.token)
 	started := e.Now()

@@ -95,16 +95,20 @@ func (e *Executor) resolveProxy(r *run, p ProxyCall) error {
 		return fault.Invalid("method", "the method %.20s is not passed on; GET, HEAD, POST, PUT, PATCH and DELETE are", p.Method)
 	}
 	r.spec = spec
-	r.op = &operation{name: catalog.ProxyTool(spec.ID), effect: effect, idempotent: idempotent, raw: true, method: p.Method, shape: pass,
+	r.op = &operation{name: catalog.ProxyTool(spec.ID), effect: effect, idempotent: idempotent, keyHeader: spec.IdempotencyHeader(p.Method), raw: true, method: p.Method, shape: pass,
 		missing: func([]string) []string { return nil }}
 	if !r.session.Allows(spec.ID, r.op.name) {
 		return outsideSession(r.op.name).WithField("connector")
 	}
+	r.op.path = "/" + clipPath(strings.TrimPrefix(p.Path, "/"))
 	header, err := outbound(p.Header)
 	if err != nil {
 		return err
 	}
-	r.op.path = "/" + clipPath(strings.TrimPrefix(p.Path, "/"))
+	if p.Path, err = spec.ProxyPath(p.Path); err != nil {
+		return err
+	}
+	r.op.path = clipPath(p.Path) // as it is sent, for the record and for rules
 	r.op.bind = func(meta map[string]string) (catalog.Request, error) { return bindProxy(spec, p, header, meta) }
 	r.op.input = proxyInput(p)
 	body := sha256.Sum256(p.Body)
@@ -114,7 +118,7 @@ func (e *Executor) resolveProxy(r *run, p ProxyCall) error {
 
 // proxyInput is a request as policies and approvers see it.
 func proxyInput(p ProxyCall) map[string]any {
-	in := map[string]any{"method": p.Method, "path": "/" + strings.TrimPrefix(p.Path, "/")}
+	in := map[string]any{"method": p.Method, "path": p.Path}
 	if len(p.Query) > 0 {
 		query := map[string]any{}
 		for k, v := range p.Query {
