@@ -21,6 +21,8 @@ type agent struct {
 	exec    *toolcall.Executor
 	db      *dynamo.DB
 	view    *toolcall.View
+	// room bounds each answer; 0 where it has a document to itself.
+	room int
 }
 
 func (f *Function) agent(ctx context.Context, r *apigw.Request) (*agent, error) {
@@ -50,7 +52,7 @@ func (a *agent) List(ctx context.Context, w toolcall.Want) (toolcall.Listing, er
 
 // Call runs a tool.
 func (a *agent) Call(ctx context.Context, c toolcall.Call) (toolcall.Result, error) {
-	c.View = a.view
+	c.View, c.Room = a.view, a.room
 	res, err := a.exec.Run(ctx, a.session, c)
 	a.f.observe(ctx, a.f.connectorOf(c.Tool), err)
 	if err != nil {

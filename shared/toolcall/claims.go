@@ -140,6 +140,8 @@ func (e *Executor) settleClaim(ctx context.Context, r *run, got delivered, err e
 	case err == nil:
 		c.State, c.Connection, c.Grant = ClaimDone, r.held.ID, r.held.Grant
 		c.Result = e.keep(ctx, c, got)
+	case r.done: // and its answer is lost
+		c.State, c.Connection, c.Grant = ClaimDone, r.held.ID, r.held.Grant
 	case fault.Is(err, fault.OutcomeUnknown):
 		c.State = ClaimUnknown
 	default:

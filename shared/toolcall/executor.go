@@ -139,7 +139,10 @@ type Call struct {
 	// Pages is how many pages of a list are fetched and joined; 0 is 1.
 	Pages int
 	// MaxBytes bounds the answer; 0 is DefaultMaxBytes. What does not fit is left for the cursor.
-	MaxBytes  int
+	MaxBytes int
+	// Room bounds it too, where the answer shares a document with others; 0 is no bound. Unlike MaxBytes it is not the caller's
+	// wish, and the same call with more room is the same call.
+	Room      int
 	RequestID string
 	// View narrows what may be called; nil for a call that came without one.
 	View *View
@@ -180,6 +183,8 @@ type run struct {
 	caller context.Context
 	open   *opened
 	bytes  int64
+	// done tells that the provider did what was asked, whatever became of its answer.
+	done bool
 }
 
 // Run executes c for s. Every error is a fault of the closed set; a refusal is recorded like an execution.

@@ -221,6 +221,9 @@ func (e *Executor) record(ctx context.Context, r *run, kind audit.Kind, err erro
 		if fault.Is(err, fault.OutcomeUnknown) {
 			a.Outcome = "unknown"
 		}
+		if r.done {
+			a.Outcome = "succeeded"
+		}
 		a.Reason, _ = fault.From(err).Detail["reason"].(string)
 		if rule, ok := fault.From(err).Detail["rule"].(string); ok {
 			a.Rule = rule
