@@ -82,7 +82,7 @@ func TestProxy_PathInDisguise_RuleSeesWhatIsSent(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.policy(policy.Document{Cedar: `permit(principal, action, resource); forbid(principal, action, resource) when { context.input.path like "/admin/*" };`})
-	for _, path := range []string{"admin/users", "%61dmin/users", "/admin/users", "adm%69n/us%65rs"} {
+	for _, path := range []string{"admin/users", "%61dmin/users", "/admin/users", "adm%69n/us%65rs", "admin%2fusers", "admin%2Fus%65rs/1"} {
 		if _, err := w.proxy(toolcall.ProxyCall{Connector: "github", Method: "GET", Path: path}); err == nil {
 			t.Errorf("%s was let through", path)
 		}

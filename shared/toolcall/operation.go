@@ -21,6 +21,9 @@ type operation struct {
 	keyHeader string
 	// input are the arguments as policies and approvers see them.
 	input map[string]any
+	// alike are the arguments as a provider might read them, where that can be another way; what is forbidden either way is
+	// forbidden. nil when there is one way.
+	alike map[string]any
 	// raw tells that answers other than success are the caller's to read.
 	raw bool
 	// method and path are for the audit trail of a proxied request; empty for a tool, whose name says as much.

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -111,6 +112,10 @@ func (e *Executor) resolveProxy(r *run, p ProxyCall) error {
 	r.op.path = clipPath(p.Path) // as it is sent, for the record and for rules
 	r.op.bind = func(meta map[string]string) (catalog.Request, error) { return bindProxy(spec, p, header, meta) }
 	r.op.input = proxyInput(p)
+	if strings.Contains(p.Path, "%2F") { // taken for a slash after all, it must not get around a rule
+		r.op.alike = maps.Clone(r.op.input)
+		r.op.alike["path"] = strings.ReplaceAll(p.Path, "%2F", "/")
+	}
 	body := sha256.Sum256(p.Body)
 	r.digest = digestOf(r.op.name, []any{p.Method, p.Path, p.Query, header, hex.EncodeToString(body[:])})
 	return nil
