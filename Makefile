@@ -67,7 +67,7 @@ bench: ## benchmarks: sealing, a warm execution step by step
 	go test -run '^$$' -bench . -benchmem ./shared/vault ./integration/...
 
 fuzz: ## half a minute on each fuzz target
-	@for t in ./shared/vault:FuzzOpen ./shared/vault:FuzzSwap ./shared/vault:FuzzFlip ./shared/tenant:FuzzPrincipalTag ./shared/oauthflow:FuzzTenantOf ./shared/oauthflow:FuzzReturnURL ./shared/oauthflow:FuzzCallback ./shared/catalog:FuzzReadValues; do go test -run '^$$' -fuzz "^$${t#*:}$$" -fuzztime 30s $${t%:*} || exit 1; done
+	@for t in ./shared/vault:FuzzOpen ./shared/vault:FuzzSwap ./shared/vault:FuzzFlip ./shared/tenant:FuzzPrincipalTag ./shared/oauthflow:FuzzTenantOf ./shared/oauthflow:FuzzReturnURL ./shared/oauthflow:FuzzCallback ./shared/catalog:FuzzReadValues ./shared/catalog:FuzzCanonicalPath ./shared/toolcall:FuzzScan; do go test -run '^$$' -fuzz "^$${t#*:}$$" -fuzztime 30s $${t%:*} || exit 1; done
 
 clean: ## remove what was built and fetched
 	rm -rf build cdk.out .cache
