@@ -37,7 +37,7 @@ func functions() []function {
 		{name: "portal", purpose: "shows people their connections", memory: 256, timeout: apiTimeout,
 			variables: join(public, []string{env.PortalRole, env.RevokeFunction, env.RevokeQueue})},
 		{name: "execute", purpose: "calls providers for agents", memory: 256, timeout: streamTimeout,
-			variables: join(public, []string{env.VaultKey, env.RefreshFunction})},
+			variables: join(public, []string{env.VaultKey, env.RefreshFunction, env.DownloadBytes})},
 		{name: "refresh", purpose: "keeps credentials fresh", memory: 512, timeout: 90, reserved: 100,
 			variables: join(public, []string{env.VaultKey, env.RefreshRole, env.RefreshQueue, env.EventBus})},
 		{name: "scim", purpose: "directory webhook", memory: 256, timeout: apiTimeout, reserved: 20,
