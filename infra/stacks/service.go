@@ -1,6 +1,8 @@
 package stacks
 
 import (
+	"strconv"
+
 	"cmp"
 	"strings"
 
