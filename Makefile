@@ -67,7 +67,7 @@ bench: ## benchmarks: sealing, a warm execution step by step, throughput, the st
 	go test -run '^$$' -bench . -benchmem ./shared/vault ./connectors ./functions/execute/mcp ./integration/...
 
 fuzz: ## half a minute on each fuzz target
-	@for t in ./shared/mcpauth:FuzzParseRequest ./shared/vault:FuzzOpen ./shared/vault:FuzzSwap ./shared/vault:FuzzFlip ./shared/tenant:FuzzPrincipalTag ./shared/oauthflow:FuzzTenantOf ./shared/oauthflow:FuzzReturnURL ./shared/oauthflow:FuzzCallback ./shared/catalog:FuzzReadValues ./shared/toolcall:FuzzMapping ./shared/toolcall:FuzzShaping ./shared/policy:FuzzDecide; do go test -run '^$$' -fuzz "^$${t#*:}$$" -fuzztime 30s -fuzzminimizetime 10x $${t%:*} || exit 1; done
+	@for t in ./shared/catalog:FuzzCanonicalPath ./shared/toolcall:FuzzScan ./shared/mcpauth:FuzzParseRequest ./shared/vault:FuzzOpen ./shared/vault:FuzzSwap ./shared/vault:FuzzFlip ./shared/tenant:FuzzPrincipalTag ./shared/oauthflow:FuzzTenantOf ./shared/oauthflow:FuzzReturnURL ./shared/oauthflow:FuzzCallback ./shared/catalog:FuzzReadValues ./shared/toolcall:FuzzMapping ./shared/toolcall:FuzzShaping ./shared/policy:FuzzDecide; do go test -run '^$$' -fuzz "^$${t#*:}$$" -fuzztime 30s -fuzzminimizetime 10x $${t%:*} || exit 1; done
 
 clean: ## remove what was built and fetched
 	rm -rf build cdk.out .cache

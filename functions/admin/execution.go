@@ -32,12 +32,14 @@ type executionView struct {
 	// ProviderStatus and DurationMS are those of the answer that counted.
 	ProviderStatus int       `json:"provider_status,omitempty"`
 	DurationMS     int64     `json:"duration_ms,omitempty"`
+	Bytes          int64     `json:"bytes,omitempty"`
 	StartedAt      time.Time `json:"started_at"`
 	EndedAt        time.Time `json:"ended_at,omitzero"`
 }
 
 // lost is how long after its intent an execution without an outcome is taken for one that nobody knows the end of.
-const lost = time.Minute
+// A download takes two minutes and a half at most.
+const lost = 3 * time.Minute
 
 // getExecution says how an execution of the session's principal ended, for an agent that lost the answer. It reads the
 // audit trail under credentials for the tenant, and shows nothing of other principals.
@@ -82,7 +84,7 @@ func viewExecution(records []audit.Record, now time.Time) executionView {
 	first, last := records[0], records[len(records)-1]
 	v := executionView{ExecutionID: first.Execution, State: "in_flight", Tool: last.Tool, Effect: last.Effect, Connector: last.Connector, ConnectionID: last.Connection, GrantID: last.Grant,
 		SessionID: first.Session, Agent: first.Agent, RunID: first.Run, InputSHA256: last.InputSHA256, Method: last.Method, Path: last.Path, Code: last.Code, Reason: last.Reason,
-		Attempts: last.Attempts, ProviderStatus: last.ProviderStatus, DurationMS: last.DurationMS, StartedAt: first.Time}
+		Attempts: last.Attempts, ProviderStatus: last.ProviderStatus, DurationMS: last.DurationMS, Bytes: last.Bytes, StartedAt: first.Time}
 	switch {
 	case last.Kind == audit.ExecutionOutcome:
 		v.State, v.EndedAt = last.Outcome, last.Time

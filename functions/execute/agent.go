@@ -21,6 +21,8 @@ type agent struct {
 	exec    *toolcall.Executor
 	db      *dynamo.DB
 	view    *toolcall.View
+	// room bounds each answer; 0 where it has a document to itself.
+	room int
 }
 
 func (f *Function) agent(ctx context.Context, r *apigw.Request) (*agent, error) {
@@ -37,7 +39,7 @@ func (f *Function) agent(ctx context.Context, r *apigw.Request) (*agent, error) 
 		}
 		behalf = f.open.Open(user).DB
 	}
-	exec := toolcall.New(toolcall.Deps{Tools: f.catalog, State: w.DB, Behalf: behalf, Sealer: w.Vault, Refresher: f.refresh, Provider: f.out, Claims: w.DB, Rules: w.DB, Approvals: w.DB, Policies: f.policies,
+	exec := toolcall.New(toolcall.Deps{Tools: f.catalog, State: w.DB, Behalf: behalf, Sealer: w.Vault, Refresher: f.refresh, Provider: f.out, Opener: f.out, Claims: w.DB, Rules: w.DB, Approvals: w.DB, Policies: f.policies,
 		Recorder: w.DB, Retries: f.retries, Log: f.deps.Log, Now: f.deps.Now, NewID: f.deps.IDs.New})
 	return &agent{f: f, ctx: awslambda.With(ctx, awslambda.Fields{Session: s.ID}), session: s, exec: exec, db: w.DB}, nil
 }
@@ -50,7 +52,7 @@ func (a *agent) List(ctx context.Context, w toolcall.Want) (toolcall.Listing, er
 
 // Call runs a tool.
 func (a *agent) Call(ctx context.Context, c toolcall.Call) (toolcall.Result, error) {
-	c.View = a.view
+	c.View, c.Room = a.view, a.room
 	res, err := a.exec.Run(ctx, a.session, c)
 	a.f.observe(ctx, a.f.connectorOf(c.Tool), err)
 	if err != nil {

@@ -3,9 +3,12 @@ package execute
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 
+	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 
 	"behalf.dev/behalf/connectors"
@@ -41,7 +44,7 @@ const version = "1"
 
 // Variables are the environment variables that New requires.
 func Variables() []string {
-	return []string{env.Stage, env.PublicURL, env.VaultTable, env.DirectoryTable, env.FlowTable, env.AuditTable, env.VaultKey, env.RefreshFunction}
+	return []string{env.Stage, env.PublicURL, env.VaultTable, env.DirectoryTable, env.FlowTable, env.AuditTable, env.VaultKey, env.RefreshFunction, env.DownloadBytes}
 }
 
 // New wires the function.
@@ -49,22 +52,31 @@ func New(d awslambda.Deps) (*Function, error) {
 	r := env.NewReader(d.Lookup)
 	stage, public := r.Require(env.Stage), r.Require(env.PublicURL)
 	tables := workspace.Tables(r)
-	key, refresh := r.Require(env.VaultKey), r.Require(env.RefreshFunction)
+	key, refresh, download := r.Require(env.VaultKey), r.Require(env.RefreshFunction), r.Require(env.DownloadBytes)
 	if err := r.Err(); err != nil {
 		return nil, err
+	}
+	most, err := strconv.ParseInt(download, 10, 64)
+	if err != nil || most < 1 {
+		return nil, fmt.Errorf("%s is %q; it is a number of bytes", env.DownloadBytes, download)
 	}
 	cat, err := connectors.FromEnv(d.Lookup)
 	if err != nil {
 		return nil, err
 	}
 	f := &Function{deps: d, meter: metric.New(d.Metrics, stage, d.Now), catalog: cat, retries: toolcall.NewRetries(), policies: toolcall.NewPolicies(), open: workspace.NewOpener(d.AWS, stage, tables, key, d.Now),
-		out:      egress.New(egress.Options{AllowPrivate: r.Optional(env.AllowPrivateHosts, "") == "true", Wrap: d.Trace.Transport}),
+		out:      egress.New(egress.Options{AllowPrivate: r.Optional(env.AllowPrivateHosts, "") == "true", MaxStream: most, Wrap: d.Trace.Transport}),
 		refresh:  awslambda.Refresher{Caller: awslambda.NewCaller(lambda.NewFromConfig(d.AWS)), Function: refresh},
 		endpoint: mcp.Endpoint{Public: strings.TrimRight(public, "/"), Version: version, Log: d.Log}}
 	f.Mux = apigw.NewMux(d.Log, map[string]apigw.Handler{"GET /v1/tools": f.tools, "POST /v1/execute": f.execute, "POST /v1/execute/batch": f.batch,
 		"ANY /v1/proxy/{connector}/{path+}": f.proxy,
 		"POST /mcp":                         f.mcp, "GET /mcp": f.mcp, "DELETE /mcp": f.mcp, "POST /mcp/{view}": f.mcp, "GET /mcp/{view}": f.mcp, "DELETE /mcp/{view}": f.mcp}).Render(f.render)
 	return f, nil
+}
+
+// Handle is the Lambda handler. The proxy route's answers are streamed, whatever their size: API Gateway sets it per route.
+func (f *Function) Handle(ctx context.Context, e events.APIGatewayProxyRequest) (any, error) {
+	return f.HandleStream(ctx, e)
 }
 
 type executeBody struct {

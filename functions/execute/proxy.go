@@ -35,13 +35,20 @@ func (f *Function) proxy(ctx context.Context, r *apigw.Request) (*apigw.Response
 	if spec, kerr := f.catalog.Connector(connector); kerr == nil {
 		known = spec.ID
 	}
-	f.observe(ctx, known, err)
 	if err != nil {
+		f.observe(ctx, known, err)
 		return nil, err
+	}
+	out := passOn(res)
+	if res.Download == nil {
+		f.observe(ctx, known, nil)
+	} else {
+		out.Stream = res.Download
+		res.Download.OnEnd(func(err error) { f.observe(ctx, known, err) })
 	}
 	f.deps.Trace.Annotate(a.ctx, map[string]string{"tenant": string(a.session.Tenant), "tool": catalog.ProxyTool(connector), "outcome": "succeeded"})
 	f.deps.Log.InfoContext(awslambda.With(a.ctx, awslambda.Fields{Execution: res.ExecutionID}), "proxied", "connector", connector, "method", r.Method(), "provider_status", res.Status, "connection", res.ConnectionID)
-	return passOn(res), nil
+	return out, nil
 }
 
 // passOn is a provider's answer as ours. It is third-party content under our name: no browser may run it.

@@ -78,12 +78,17 @@ func newRoutes(stack awscdk.Stack, o Options, rest api.RestApi, made map[string]
 		IdentitySources: &[]*string{api.IdentitySource_Header(jsii.String("Authorization"))},
 		ResultsCacheTtl: awscdk.Duration_Seconds(jsii.Number(authorizerCacheSeconds)),
 	})
-	integrations := map[apigw.Function]api.Integration{}
+	type kind struct {
+		function apigw.Function
+		streams  bool
+	}
+	integrations := map[kind]api.Integration{}
 	for _, route := range apigw.Routes() {
-		integration, ok := integrations[route.Function]
+		of := kind{route.Function, route.Streams()}
+		integration, ok := integrations[of]
 		if !ok {
-			integration = newIntegration(o, string(route.Function), made[string(route.Function)])
-			integrations[route.Function] = integration
+			integration = newIntegration(o, string(route.Function), made[string(route.Function)], of.streams)
+			integrations[of] = integration
 		}
 		options := &api.MethodOptions{AuthorizationType: api.AuthorizationType_NONE}
 		if route.Auth != apigw.None {
@@ -94,11 +99,16 @@ func newRoutes(stack awscdk.Stack, o Options, rest api.RestApi, made map[string]
 }
 
 // newIntegration hands whole requests to a function. One permission covers all of its routes: one for each would outgrow
-// Lambda's limit of 20 KB. The tenant of an isolated function comes from the authorizer and never from a header of the client.
-func newIntegration(o Options, name string, f awslambda.Function) api.Integration {
+// Lambda's limit of 20 KB. The tenant of an isolated function comes from the authorizer and never from a header of the client. An
+// integration that streams hands answers on while they come; it is the only kind that may take longer than apiTimeout.
+func newIntegration(o Options, name string, f awslambda.Function, streams bool) api.Integration {
 	options := &api.LambdaIntegrationOptions{Proxy: jsii.Bool(true), ScopePermissionToMethod: jsii.Bool(false)}
 	if o.PerTenant && name == "execute" {
 		options.RequestParameters = &map[string]*string{"integration.request.header.X-Amz-Tenant-Id": jsii.String("context.authorizer.tenant")}
+	}
+	if streams {
+		options.ResponseTransferMode = api.ResponseTransferMode_STREAM
+		options.Timeout = awscdk.Duration_Seconds(jsii.Number(streamTimeout))
 	}
 	return api.NewLambdaIntegration(f, options)
 }

@@ -22,6 +22,10 @@ const apiTimeout = 29
 // processor, that does not fit into apiTimeout.
 const oneProcessor = 1769
 
+// streamTimeout is the same for a route that streams: 200 MB, which is Lambda's limit, at API Gateway's 2 MB/s beyond the first
+// 10 MB, and as long as any other call for the first byte. Such a function bounds its other routes itself.
+const streamTimeout = 150
+
 // functions lists the functions under functions/, one per trust boundary. Concurrency is set aside for those that a storm of one tenant's
 // executions must not starve: who lets callers in, who keeps credentials fresh, and who takes access away. execute itself
 // and callback share what is left; audit waits in its stream, for a day if need be.
@@ -37,8 +41,8 @@ func functions() []function {
 			variables: join(public, []string{env.VaultKey, env.ConnectRole, env.RevokeQueue, env.EventBus})},
 		{name: "portal", purpose: "shows people their connections, and asks them about MCP clients", memory: 256, timeout: apiTimeout,
 			variables: join(public, []string{env.PortalRole, env.RevokeFunction, env.RevokeQueue, env.MCPLoginURL})},
-		{name: "execute", purpose: "calls providers for agents", memory: 256, timeout: apiTimeout,
-			variables: join(public, []string{env.VaultKey, env.RefreshFunction})},
+		{name: "execute", purpose: "calls providers for agents", memory: 256, timeout: streamTimeout,
+			variables: join(public, []string{env.VaultKey, env.RefreshFunction, env.DownloadBytes})},
 		{name: "refresh", purpose: "keeps credentials fresh", memory: 512, timeout: 90, reserved: 100,
 			variables: join(public, []string{env.VaultKey, env.RefreshRole, env.RefreshQueue, env.EventBus})},
 		{name: "scim", purpose: "directory webhook", memory: oneProcessor, timeout: apiTimeout, reserved: 20,

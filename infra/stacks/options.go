@@ -52,6 +52,8 @@ type Options struct {
 	Reserved bool
 	// STSQuota and KMSQuota are the account's quotas in this Region, in requests per second; alarms stand at half of them.
 	STSQuota, KMSQuota float64
+	// DownloadBytes is the most that one answer through the proxy route may have, in bytes; Lambda ends at 200 MB.
+	DownloadBytes float64
 	// Build is the directory that holds <function>/bootstrap. Empty means placeholders, for a template that is not deployed.
 	Build string
 	// Placeholder is the directory that takes the place of a function that is not built. Both paths start at infra/.
@@ -66,10 +68,13 @@ const (
 	AuditOff        = "off"
 )
 
+// maxDownload is what Lambda streams at most, in bytes (Lambda Developer Guide, "Response streaming for Lambda functions").
+const maxDownload = 200_000_000
+
 // Defaults are the options of an app that is given no context.
 func Defaults() Options {
 	return Options{Stage: "dev", LogDays: 30, LogLevel: "info", AccountLogRole: true, Firewall: true, AuditLock: AuditGovernance, AuditDays: 365,
-		BreakGlass: "root", Canary: true, Reserved: true, STSQuota: 600, KMSQuota: 10_000, Build: "../build", Placeholder: "placeholder"}
+		BreakGlass: "root", Canary: true, Reserved: true, STSQuota: 600, KMSQuota: 10_000, DownloadBytes: maxDownload, Build: "../build", Placeholder: "placeholder"}
 }
 
 // stageGrammar keeps the longest physical name, a role, below 64 characters.
@@ -95,7 +100,7 @@ func FromContext(scope constructs.Construct) (Options, error) {
 	o.Domain, o.Certificate = text("domain", ""), text("certificate", "")
 	o.AuditLock, o.BreakGlass, o.TenantKeys = text("auditLock", o.AuditLock), text("breakGlass", o.BreakGlass), text("tenantKeys", o.TenantKeys)
 	o.MCPLoginURL = text("mcpLoginUrl", "")
-	for name, to := range map[string]*float64{"logDays": &o.LogDays, "auditDays": &o.AuditDays, "stsQuota": &o.STSQuota, "kmsQuota": &o.KMSQuota} {
+	for name, to := range map[string]*float64{"logDays": &o.LogDays, "auditDays": &o.AuditDays, "stsQuota": &o.STSQuota, "kmsQuota": &o.KMSQuota, "downloadBytes": &o.DownloadBytes} {
 		n, err := strconv.ParseFloat(text(name, fmt.Sprint(*to)), 64)
 		if err != nil {
 			return o, fmt.Errorf("context %s: %w", name, err)
@@ -140,6 +145,8 @@ func (o Options) check() error {
 		return fmt.Errorf("context auditDays is %v; it is a whole number of days", o.AuditDays)
 	case o.Destroy && o.AuditLock == AuditCompliance:
 		return fmt.Errorf("context removal=destroy and auditLock=compliance exclude each other: nobody can empty that bucket before %v days", o.AuditDays)
+	case o.DownloadBytes < 1 || o.DownloadBytes > maxDownload || o.DownloadBytes != math.Trunc(o.DownloadBytes):
+		return fmt.Errorf("context downloadBytes is %v; it is a whole number of bytes, at most %d", o.DownloadBytes, maxDownload)
 	case o.STSQuota <= 0 || o.KMSQuota <= 0:
 		return fmt.Errorf("context stsQuota and kmsQuota are requests per second, above 0")
 	}

@@ -1,6 +1,8 @@
 package stacks
 
 import (
+	"strconv"
+
 	"cmp"
 	"strings"
 
@@ -53,7 +55,7 @@ func newService(scope constructs.Construct, o Options, k keys, tables map[string
 // variables are the values of the environment variables whose values are known before the service stack is made.
 func variables(n naming, o Options, k keys) map[string]string {
 	v := map[string]string{
-		env.Stage: o.Stage, env.LogLevel: o.LogLevel, env.VaultKey: *k.vault.KeyArn(), env.SessionKey: *k.session.KeyArn(),
+		env.Stage: o.Stage, env.LogLevel: o.LogLevel, env.DownloadBytes: strconv.FormatFloat(o.DownloadBytes, 'f', 0, 64), env.VaultKey: *k.vault.KeyArn(), env.SessionKey: *k.session.KeyArn(),
 		env.AuditBucket: n.auditBucket(), env.RefreshFunction: n.name("refresh"), env.RevokeFunction: n.name("revoke"),
 		env.TenantKeys: cmp.Or(strings.Join(o.tenantKeys(), ","), "none"), env.MCPLoginURL: cmp.Or(o.MCPLoginURL, "none"),
 	}

@@ -146,7 +146,7 @@ func TestFromContext_BadSwitch_IsRefused(t *testing.T) {
 	for _, bad := range []map[string]any{
 		{"stage": "Prod"}, {"stage": "a_b"}, {"stage": strings.Repeat("a", 21)}, {"removal": "delete"}, {"tenantIsolation": "yes"},
 		{"domain": "x.example.com"}, {"certificate": "arn"}, {"logDays": "many"}, {"accountLogRole": "true"}, {"logLevel": "loud"}, {"firewall": "false"},
-		{"auditLock": "on"}, {"auditDays": 0.5}, {"auditDays": "0"}, {"removal": "destroy", "auditLock": "compliance"}, {"canary": "yes"}, {"stsQuota": 0}, {"kmsQuota": "lots"},
+		{"auditLock": "on"}, {"auditDays": 0.5}, {"auditDays": "0"}, {"removal": "destroy", "auditLock": "compliance"}, {"canary": "yes"}, {"stsQuota": 0}, {"downloadBytes": 0}, {"downloadBytes": 200_000_001}, {"downloadBytes": 1.5}, {"kmsQuota": "lots"},
 		{"breakGlass": "*"}, {"breakGlass": "role/*"}, {"breakGlass": "user/eve"}, {"breakGlass": "root,"}, {"breakGlass": "arn:aws:iam::123456789012:root"},
 	} {
 		if o, err := fromContext(bad); err == nil {
@@ -157,10 +157,10 @@ func TestFromContext_BadSwitch_IsRefused(t *testing.T) {
 
 func TestFromContext_Switches_AreRead(t *testing.T) {
 	got, err := fromContext(map[string]any{"stage": "prod", "removal": "destroy", "tenantIsolation": "on", "logDays": 90, "accountLogRole": "off", "logLevel": "warn", "firewall": "off",
-		"auditLock": "off", "auditDays": 30, "breakGlass": "root, role/Admin", "canary": "off", "stsQuota": 1000, "kmsQuota": 100000})
+		"auditLock": "off", "auditDays": 30, "breakGlass": "root, role/Admin", "canary": "off", "stsQuota": 1000, "kmsQuota": 100000, "downloadBytes": 5000000})
 	want := stacks.Defaults()
 	want.Stage, want.Destroy, want.PerTenant, want.LogDays, want.AccountLogRole, want.LogLevel, want.Firewall = "prod", true, true, 90, false, "warn", false
-	want.AuditLock, want.AuditDays, want.BreakGlass, want.Canary, want.STSQuota, want.KMSQuota = "off", 30, "root, role/Admin", false, 1000, 100_000
+	want.AuditLock, want.AuditDays, want.BreakGlass, want.Canary, want.STSQuota, want.KMSQuota, want.DownloadBytes = "off", 30, "root, role/Admin", false, 1000, 100_000, 5_000_000
 	if err != nil || got != want {
 		t.Errorf("%+v, %v", got, err)
 	}

@@ -238,7 +238,13 @@ func TestAPI_Methods_AreTheRoutes(t *testing.T) {
 			path = "/" + fmt.Sprint(paths[id].Properties["PathPart"]) + path
 		}
 		uri := fmt.Sprint(at(m.Properties, "Integration", "Uri"))
-		function := strings.TrimSuffix(uri[strings.LastIndex(uri, "behalf-local-")+len("behalf-local-"):], "/invocations")
+		function, how, _ := strings.Cut(uri[strings.LastIndex(uri, "behalf-local-")+len("behalf-local-"):], "/")
+		mode, wait := at(m.Properties, "Integration", "ResponseTransferMode"), at(m.Properties, "Integration", "TimeoutInMillis")
+		if streams := (apigw.Route{Path: path}).Streams(); streams != (mode == "STREAM") || streams != (how == "response-streaming-invocations") || streams != strings.Contains(uri, "/2021-11-15/") {
+			t.Errorf("%s: transfer mode %v by %s", path, mode, how)
+		} else if limit := functionsOf(d)[function].Properties["Timeout"]; streams && wait != limit.(float64)*1000 { // the default would cut streams at 29 s
+			t.Errorf("%s: API Gateway waits %v ms, %s may run %v s", path, wait, function, limit)
+		}
 		got[fmt.Sprint(m.Properties["HttpMethod"])+" "+path] = fmt.Sprint(m.Properties["AuthorizationType"]) + " " + function
 		if (m.Properties["AuthorizationType"] == "CUSTOM") != (m.Properties["AuthorizerId"] != nil) {
 			t.Errorf("%s: authorizer %v", path, m.Properties["AuthorizerId"])

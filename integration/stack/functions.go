@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"strings"
 	"time"
 
+	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-lambda-go/lambdacontext"
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -103,7 +105,41 @@ func (s *Stack) code(ctx context.Context, d Deployed, cfg aws.Config, make func(
 	if err != nil {
 		return nil, err
 	}
+	if f, ok := h.(func(context.Context, events.APIGatewayProxyRequest) (any, error)); ok {
+		s.streamers[d.Name] = s.streamer(d, f)
+	}
 	return s.lambda(d.ARN, h), nil
+}
+
+// streamer is InvokeWithResponseStream of a function in this process.
+func (s *Stack) streamer(d Deployed, f func(context.Context, events.APIGatewayProxyRequest) (any, error)) streamer {
+	return func(ctx context.Context, e events.APIGatewayProxyRequest) (io.ReadCloser, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.Timeout) // a function has its own time, as in Lambda
+		ctx = lambdacontext.NewContext(ctx, &lambdacontext.LambdaContext{AwsRequestID: s.ids.New("req"), InvokedFunctionArn: d.ARN})
+		out, err := f(ctx, e)
+		if err != nil {
+			cancel()
+			return nil, err
+		}
+		body, ok := out.(io.ReadCloser)
+		if !ok {
+			cancel()
+			return nil, fmt.Errorf("%s answered a route that streams with %T", d.Name, out)
+		}
+		return ending{body, cancel}, nil
+	}
+}
+
+// ending ends the invocation with its answer.
+type ending struct {
+	io.ReadCloser
+	end context.CancelFunc
+}
+
+// Close implements io.Closer.
+func (e ending) Close() error {
+	defer e.end()
+	return e.ReadCloser.Close()
 }
 
 // launch has a function run elsewhere.

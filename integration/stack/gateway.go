@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -29,6 +30,8 @@ type invoker = localaws.Handler
 type gateway struct {
 	routes    []route
 	functions map[apigw.Function]invoker
+	// streamers are those of them that can answer in pieces.
+	streamers map[apigw.Function]streamer
 	authorize invoker
 	cache     authorizerCache
 	newID     func() string
@@ -96,7 +99,10 @@ const maxRequest = 10 << 20
 
 func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	id := g.newID()
-	res, body, err := g.serve(r, id)
+	res, body, err := g.serve(w, r, id)
+	if errors.Is(err, errStreamed) {
+		return
+	}
 	if err != nil {
 		doc, status := fault.Problem(err, id)
 		h := map[string][]string{"Content-Type": {fault.ContentType}}
@@ -110,7 +116,7 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	write(w, res)
 }
 
-func (g *gateway) serve(r *http.Request, id string) (events.APIGatewayProxyResponse, []byte, error) {
+func (g *gateway) serve(w http.ResponseWriter, r *http.Request, id string) (events.APIGatewayProxyResponse, []byte, error) {
 	var none events.APIGatewayProxyResponse
 	rt, params, ok := g.find(r.Method, r.URL.EscapedPath())
 	if !ok {
@@ -128,6 +134,9 @@ func (g *gateway) serve(r *http.Request, id string) (events.APIGatewayProxyRespo
 		if e.RequestContext.Authorizer, err = g.identify(r, rt, id); err != nil {
 			return none, nil, err
 		}
+	}
+	if rt.Streams() {
+		return none, nil, g.stream(w, r, rt, e)
 	}
 	payload, err := json.Marshal(e)
 	if err != nil {

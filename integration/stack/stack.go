@@ -67,6 +67,7 @@ type Stack struct {
 	local     *localaws.AWS // nil with Options.Endpoint
 	deployed  []localaws.Function
 	functions map[string]invoker
+	streamers map[string]streamer
 	server    *http.Server
 	listener  net.Listener
 	stop      context.CancelFunc
@@ -85,7 +86,7 @@ func Start(ctx context.Context, o Options) (*Stack, error) {
 	if o.Getenv == nil {
 		o.Getenv = func(string) string { return "" }
 	}
-	s := &Stack{opt: o, ids: ident.NewSource(o.Now, nil), functions: map[string]invoker{}}
+	s := &Stack{opt: o, ids: ident.NewSource(o.Now, nil), functions: map[string]invoker{}, streamers: map[string]streamer{}}
 	if err := s.open(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -191,10 +192,10 @@ func (s *Stack) realClient(connector string) string {
 const authorizerTTL = 60 * time.Second
 
 func (s *Stack) handler() http.Handler {
-	g := &gateway{routes: compile(apigw.Routes()), functions: map[apigw.Function]invoker{}, authorize: s.functions["authorizer"], newID: func() string { return s.ids.New("req") },
+	g := &gateway{routes: compile(apigw.Routes()), functions: map[apigw.Function]invoker{}, streamers: map[apigw.Function]streamer{}, authorize: s.functions["authorizer"], newID: func() string { return s.ids.New("req") },
 		log: s.opt.Log, public: s.URL, cache: authorizerCache{ttl: authorizerTTL, now: s.opt.Now, m: map[string]cached{}}, observe: s.registerClient}
 	for _, f := range []apigw.Function{apigw.Admin, apigw.Callback, apigw.Execute, apigw.Keys, apigw.Portal, apigw.SCIM, apigw.Notify} {
-		g.functions[f] = s.functions[string(f)]
+		g.functions[f], g.streamers[f] = s.functions[string(f)], s.streamers[string(f)]
 	}
 	emu := http.StripPrefix("/emulator", s.Emulator)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
@@ -22,6 +23,8 @@ type Response struct {
 	Status int
 	Header http.Header
 	Body   []byte
+	// Stream is a body that comes in pieces, on a route that streams; nil when Body is it. It is closed in any case.
+	Stream io.ReadCloser
 }
 
 // JSON is an answer with v as its body.
@@ -56,6 +59,12 @@ func (m *Mux) Render(f func(r *Request, err error, requestID string) *Response) 
 
 // Handle is the Lambda handler.
 func (m *Mux) Handle(ctx context.Context, e events.APIGatewayProxyRequest) (events.APIGatewayProxyResponse, error) {
+	res, id := m.answer(ctx, e)
+	return proxyResponse(res, id), nil
+}
+
+// answer is what the route's handler says, or its error as the caller is told.
+func (m *Mux) answer(ctx context.Context, e events.APIGatewayProxyRequest) (res *Response, requestID string) {
 	r := NewRequest(e)
 	ctx = awslambda.With(ctx, awslambda.Fields{RequestID: r.ID(), Tenant: r.Authorizer(ctxTenant), Principal: r.Authorizer(ctxPrincipal)})
 	res, err := m.route(ctx, r)
@@ -63,7 +72,7 @@ func (m *Mux) Handle(ctx context.Context, e events.APIGatewayProxyRequest) (even
 		m.logFailure(ctx, r, err)
 		res = m.render(r, err, r.ID())
 	}
-	return proxyResponse(res, r.ID()), nil
+	return res, r.ID()
 }
 
 func (m *Mux) route(ctx context.Context, r *Request) (res *Response, err error) {
@@ -104,12 +113,17 @@ func Problem(err error, requestID string) *Response {
 	return &Response{Status: status, Header: h, Body: body}
 }
 
-func proxyResponse(r *Response, requestID string) events.APIGatewayProxyResponse {
+// headersOf are the headers of an answer, with those that all have.
+func headersOf(r *Response, requestID string) map[string][]string {
 	h := map[string][]string{"X-Request-Id": {requestID}, "X-Content-Type-Options": {"nosniff"}, "Strict-Transport-Security": {"max-age=63072000; includeSubDomains"}, "Referrer-Policy": {"no-referrer"}}
 	for k, v := range r.Header {
 		h[k] = v
 	}
-	out := events.APIGatewayProxyResponse{StatusCode: r.Status, MultiValueHeaders: h, Body: string(r.Body)}
+	return h
+}
+
+func proxyResponse(r *Response, requestID string) events.APIGatewayProxyResponse {
+	out := events.APIGatewayProxyResponse{StatusCode: r.Status, MultiValueHeaders: headersOf(r, requestID), Body: string(r.Body)}
 	if !utf8.Valid(r.Body) {
 		out.Body, out.IsBase64Encoded = base64.StdEncoding.EncodeToString(r.Body), true
 	}

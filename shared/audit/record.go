@@ -92,6 +92,8 @@ type Record struct {
 	// when that was more than once.
 	DurationMS int64 `json:"duration_ms,omitempty"`
 	Attempts   int   `json:"attempts,omitempty"`
+	// Bytes is how much of the answer to a proxied request was handed on, of one that broke off also.
+	Bytes int64 `json:"bytes,omitempty"`
 	// Method and Path are those of a proxied request, the path without its query; a tool's name says as much.
 	Method string `json:"method,omitempty"`
 	Path   string `json:"path,omitempty"`

@@ -139,6 +139,9 @@ func checkAPI(s *source, m *manifest) {
 		checkRefs(s, m, "api.headers."+name, tmpl, refsAllowed{captured: true, optional: true})
 	}
 	checkAPIAuth(s, m)
+	if m.API.IdempotencyHeader != "" {
+		checkHeaders(s, "api.idempotency_header", map[string]string{m.API.IdempotencyHeader: ""})
+	}
 	for _, name := range references(s, "api.query", m.API.Query, false) {
 		if meta, ok := strings.CutPrefix(name, ofConnection); !ok || m.Token.Capture[meta] == "" && !m.public()[meta] {
 			s.add("api.query", "{%s}: want {connection.name} of a field that is not secret or of token.capture", name)

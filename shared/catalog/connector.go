@@ -169,7 +169,7 @@ func (c *Connector) ProxyURL(path string, query url.Values, meta map[string]stri
 	if err != nil {
 		return nil, err
 	}
-	if err := appendPath(u, path); err != nil {
+	if err := appendPath(u, path, c.m.API.EncodedSlashes); err != nil {
 		return nil, err
 	}
 	all, err := formValues(c.m.API.Query, given{meta: meta})

@@ -88,13 +88,13 @@ func TestProxyURL_Path_StaysBelowTheBase(t *testing.T) {
 	c := mustLoad(t, plain, "")
 	for path, want := range map[string]string{
 		"repos/a b": "https://plain.example/api/repos/a%20b", "/x%20y/z": "https://plain.example/api/x%20y/z", "": "https://plain.example/api/",
-		"//evil.example/x": "https://plain.example/api//evil.example/x", "a:b@c": "https://plain.example/api/a:b@c",
+		"a:b@c": "https://plain.example/api/a:b@c",
 	} {
 		if u, err := c.ProxyURL(path, nil, nil); err != nil || u.String() != want || u.Host != "plain.example" {
 			t.Errorf("%q: %v %v", path, u, err)
 		}
 	}
-	for _, bad := range []string{"..", "../x", "a/../b", "a/%2e%2e/b", "a/.%2E/b", "a%2fb", "a%5cb", `a\b`, "a%00b", "a?b", "a#b", "a%3fb", "a%252e", "%zz", "./a", "a%0d%0aX: y", "..;/x", "a/..;b=c/x", "a/%2e%2e%3bx/y", ".;/x"} {
+	for _, bad := range []string{"//evil.example/x", "a//b", "..", "../x", "a/../b", "a/%2e%2e/b", "a/.%2E/b", "a%2fb", "a%5cb", `a\b`, "a%00b", "a?b", "a#b", "a%3fb", "a%252e", "%zz", "./a", "a%0d%0aX: y", "..;/x", "a/..;b=c/x", "a/%2e%2e%3bx/y", ".;/x"} {
 		if u, err := c.ProxyURL(bad, nil, nil); !fault.Is(err, fault.InvalidInput) {
 			t.Errorf("%q: %v", bad, u)
 		}

@@ -144,6 +144,10 @@ type apiSpec struct {
 	Auth      apiAuthSpec       `yaml:"auth"`
 	Success   []condition       `yaml:"success"`
 	RateReset *resetSpec        `yaml:"rate_limit_reset"`
+	// EncodedSlashes tells that the API takes %2F in a path for a part of a name.
+	EncodedSlashes bool `yaml:"encoded_slashes"`
+	// IdempotencyHeader takes an idempotency key on every write.
+	IdempotencyHeader string `yaml:"idempotency_header"`
 }
 
 type apiAuthSpec struct {

@@ -144,7 +144,7 @@ func (t *Tool) bindPath(input map[string]any, path string, meta map[string]strin
 		return r, badCursor()
 	}
 	u := *base
-	if err := appendPath(&u, path); err != nil {
+	if err := appendPath(&u, path, false); err != nil {
 		return r, badCursor().WithCause(err)
 	}
 	u.RawQuery = values.Encode()

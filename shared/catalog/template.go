@@ -132,24 +132,3 @@ func (c *Connector) url(which string, meta, vars map[string]string) (*url.URL, e
 		return v, ok
 	})
 }
-
-// appendPath adds a caller's path to u. The path may carry percent-encoded bytes, but none that decode to a slash, a
-// backslash, a control character or a dot segment: what we check must be what the provider routes.
-func appendPath(u *url.URL, path string) error {
-	escaped := strings.TrimSuffix(u.EscapedPath(), "/")
-	for _, seg := range strings.Split(strings.TrimPrefix(path, "/"), "/") {
-		plain, err := url.PathUnescape(seg)
-		bare, _, _ := strings.Cut(plain, ";") // servlet containers drop parameters (RFC 3986, section 3.3) before they resolve dots
-		if err != nil || strings.ContainsAny(plain, `/\%?#`) || bare == "." || bare == ".." ||
-			strings.ContainsFunc(plain, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\uFFFD' }) {
-			return fault.Invalid("path", "the path holds a dot segment or a character that is not allowed in a path")
-		}
-		escaped += "/" + url.PathEscape(plain)
-	}
-	plain, err := url.PathUnescape(escaped)
-	if err != nil {
-		return fault.Invalid("path", "the path is not valid")
-	}
-	u.Path, u.RawPath = plain, escaped
-	return nil
-}

@@ -69,6 +69,8 @@ type ExecutionRecord struct {
 	Attempts       int   `json:"attempts,omitempty"`
 	ProviderStatus int   `json:"provider_status,omitempty"`
 	DurationMS     int64 `json:"duration_ms,omitempty"`
+	// Bytes is how much of the answer to a proxied request was handed on, also of one that broke off.
+	Bytes int64 `json:"bytes,omitempty"`
 	// EndedAt is zero while the end is not known.
 	StartedAt time.Time `json:"started_at"`
 	EndedAt   time.Time `json:"ended_at,omitzero"`

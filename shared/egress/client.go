@@ -23,6 +23,8 @@ type Options struct {
 	AllowPrivate bool
 	// MaxResponse caps an answer's body in bytes; default 5 MiB.
 	MaxResponse int64
+	// MaxStream caps a body that Open hands on, in bytes; default DefaultMaxStream.
+	MaxStream int64
 	// DialTimeout bounds connecting, TLS included; default 5 s.
 	DialTimeout time.Duration
 	// Roots are whom servers' certificates must come from; nil is what the machine trusts.
@@ -34,7 +36,8 @@ type Options struct {
 // Client sends requests to providers. It is safe for concurrent use and keeps connections alive between calls.
 type Client struct {
 	http *http.Client
-	max  int64
+	// open is http with the cap of Open.
+	open *http.Client
 }
 
 // Response is a provider's whole answer.
@@ -52,6 +55,9 @@ var ErrNotSent = errors.New("the request was not sent")
 func New(o Options) *Client {
 	if o.MaxResponse == 0 {
 		o.MaxResponse = 5 << 20
+	}
+	if o.MaxStream == 0 {
+		o.MaxStream = DefaultMaxStream
 	}
 	if o.DialTimeout == 0 {
 		o.DialTimeout = 5 * time.Second
@@ -74,8 +80,10 @@ func New(o Options) *Client {
 	if o.Wrap != nil {
 		rt = o.Wrap(rt)
 	}
-	rt = &guarded{next: rt, plain: o.AllowPrivate, max: o.MaxResponse}
-	return &Client{http: &http.Client{Transport: rt, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}, max: o.MaxResponse}
+	capped := func(limit int64) *http.Client {
+		return &http.Client{Transport: &guarded{next: rt, plain: o.AllowPrivate, max: limit}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	}
+	return &Client{http: capped(o.MaxResponse), open: capped(o.MaxStream)}
 }
 
 // HTTP returns the guarded client for libraries that want an *http.Client (golang.org/x/oauth2).
@@ -84,11 +92,9 @@ func (c *Client) HTTP() *http.Client { return c.http }
 // Do sends r and reads the whole answer. Deadlines come from r's context. It returns fault.ProviderError when no
 // complete answer came; ErrNotSent is in the chain when nothing was sent.
 func (c *Client) Do(r *http.Request) (Response, error) {
-	sent := false
-	trace := &httptrace.ClientTrace{WroteHeaders: func() { sent = true }}
-	res, err := c.http.Do(r.WithContext(httptrace.WithClientTrace(r.Context(), trace)))
+	res, err := ask(c.http, r)
 	if err != nil {
-		return Response{}, classify(anonymous(err), sent)
+		return Response{}, err
 	}
 	defer func() { _ = res.Body.Close() }()
 	body, err := io.ReadAll(res.Body)
@@ -96,6 +102,17 @@ func (c *Client) Do(r *http.Request) (Response, error) {
 		return Response{}, classify(err, true)
 	}
 	return Response{res.StatusCode, res.Header, body}, nil
+}
+
+// ask sends r and returns the answer's head.
+func ask(c *http.Client, r *http.Request) (*http.Response, error) {
+	sent := false
+	trace := &httptrace.ClientTrace{WroteHeaders: func() { sent = true }}
+	res, err := c.Do(r.WithContext(httptrace.WithClientTrace(r.Context(), trace)))
+	if err != nil {
+		return nil, classify(anonymous(err), sent)
+	}
+	return res, nil
 }
 
 // anonymous drops the URL from an error of net/http: a query may hold input, or a key where the provider wants it there,
@@ -149,6 +166,9 @@ func (g *guarded) RoundTrip(r *http.Request) (*http.Response, error) {
 	res, err := g.next.RoundTrip(r)
 	if err != nil {
 		return nil, err
+	}
+	if err := decoded(r, res); err != nil {
+		return nil, errors.Join(err, res.Body.Close())
 	}
 	res.Body = &capped{res.Body, g.max}
 	return res, nil

@@ -35,6 +35,7 @@ const (
 	ConnectorHosts    = "BEHALF_CONNECTOR_HOSTS"     // optional JSON: host overrides by connector, for emulators
 	ConnectorsDir     = "BEHALF_CONNECTORS_DIR"      // optional: the adopter's own connector folders
 	AllowPrivateHosts = "BEHALF_ALLOW_PRIVATE_HOSTS" // "true" only in the local stack: egress may reach loopback
+	DownloadBytes     = "BEHALF_DOWNLOAD_BYTES"      // most that one answer through the proxy route may have, in bytes
 	LogLevel          = "BEHALF_LOG_LEVEL"           // optional: debug, info (default), warn, error
 )
 

@@ -87,8 +87,10 @@ func (e *Executor) claimed(ctx context.Context, r *run, c, stored Claim) (*Resul
 		return nil, fault.New(fault.Conflict, "this idempotency key was used with another tool or input").WithField("/idempotency_key").With("reason", "key_reused")
 	}
 	dead := stored.State == ClaimInFlight && e.Now().Sub(stored.Claimed) > inFlightLimit
+	lost := stored.State == ClaimUnknown || dead
 	switch {
-	case stored.State == ClaimReleased, dead && r.op.effect == catalog.EffectRead:
+	// A provider that knows the call by its key answers it again, if it was done, and does it now, if it was not.
+	case stored.State == ClaimReleased, lost && r.op.keyHeader != "", dead && r.op.effect == catalog.EffectRead:
 		c.Version = stored.Version
 		again, err := e.Claims.PutClaim(ctx, c, e.Now())
 		if err == nil {
@@ -96,7 +98,7 @@ func (e *Executor) claimed(ctx context.Context, r *run, c, stored Claim) (*Resul
 			return nil, nil
 		}
 		return nil, inFlight(err)
-	case stored.State == ClaimUnknown, dead:
+	case lost:
 		return nil, fault.New(fault.OutcomeUnknown, "the call with this key was sent and no answer came: it may or may not have happened; look before you repeat it with a new key").With("first_execution_id", stored.Execution)
 	case stored.State == ClaimInFlight:
 		return nil, inFlight(nil)
@@ -141,6 +143,8 @@ func (e *Executor) settleClaim(ctx context.Context, r *run, got delivered, err e
 	case err == nil:
 		c.State, c.Connection, c.Grant = ClaimDone, r.held.ID, r.held.Grant
 		c.Result = e.keep(ctx, c, got)
+	case r.done: // and its answer is lost
+		c.State, c.Connection, c.Grant = ClaimDone, r.held.ID, r.held.Grant
 	case fault.Is(err, fault.OutcomeUnknown):
 		c.State = ClaimUnknown
 	default:

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"behalf.dev/behalf/shared/catalog"
+	"behalf.dev/behalf/shared/egress"
 	"behalf.dev/behalf/shared/fault"
 )
 
@@ -87,9 +88,31 @@ func (e *Executor) deliver(ctx context.Context, r *run) (delivered, error) {
 	if limit == 0 {
 		limit = DefaultMaxBytes
 	}
+	if r.call.Room > 0 {
+		limit = min(limit, r.call.Room)
+	}
 	res, err := e.perform(ctx, r)
 	if err != nil {
 		return delivered{}, err
+	}
+	got, err := e.taken(ctx, r, res, limit)
+	if err != nil && r.op.effect != catalog.EffectRead {
+		r.done = true
+		f := *fault.From(err)
+		f.Message = "the call was made, and must not be repeated, but " + f.Message
+		err = &f
+	}
+	return got, err
+}
+
+// taken makes of the provider's answer what the caller gets.
+func (e *Executor) taken(ctx context.Context, r *run, res egress.Response, limit int) (delivered, error) {
+	if r.open != nil {
+		r.open.header = passedHeader(res.Header)
+		return delivered{}, nil
+	}
+	if r.op.raw {
+		r.bytes = int64(len(res.Body))
 	}
 	data, err := r.op.shape(res)
 	switch {

@@ -87,6 +87,8 @@ type Deps struct {
 	Sealer    Sealer
 	Refresher Refresher
 	Provider  Provider
+	// Opener hands on large answers of reads that no tool covers while they come; nil refuses them.
+	Opener    Opener
 	Claims    Claims
 	Rules     Rulebook
 	Approvals Approvals
@@ -139,7 +141,10 @@ type Call struct {
 	// Pages is how many pages of a list are fetched and joined; 0 is 1.
 	Pages int
 	// MaxBytes bounds the answer; 0 is DefaultMaxBytes. What does not fit is left for the cursor.
-	MaxBytes  int
+	MaxBytes int
+	// Room bounds it too, where the answer shares a document with others; 0 is no bound. Unlike MaxBytes it is not the caller's
+	// wish, and the same call with more room is the same call.
+	Room      int
 	RequestID string
 	// View narrows what may be called; nil for a call that came without one.
 	View *View
@@ -176,6 +181,13 @@ type run struct {
 	at       position
 	decision policy.Decision
 	approval Approval
+	// caller is the context of whoever takes the answer, which a stream lives in; open is one that was begun, and bytes is
+	// how much of an answer was handed on.
+	caller context.Context
+	open   *opened
+	bytes  int64
+	// done tells that the provider did what was asked, whatever became of its answer.
+	done bool
 }
 
 // Run executes c for s. Every error is a fault of the closed set; a refusal is recorded like an execution.
@@ -186,6 +198,7 @@ func (e *Executor) Run(ctx context.Context, s authn.Session, c Call) (Result, er
 
 // run takes r through the steps; resolve is steps 2 and 3.
 func (e *Executor) run(ctx context.Context, r *run, resolve func(*run) error) (Result, error) {
+	r.caller = ctx
 	ctx, cancel := context.WithTimeout(ctx, e.Timeout)
 	defer cancel()
 	if err := e.admit(ctx, r, resolve); err != nil { // 1 to 4
@@ -205,7 +218,11 @@ func (e *Executor) run(ctx context.Context, r *run, resolve func(*run) error) (R
 		e.releaseClaim(ctx, r)
 		return Result{}, fault.New(fault.Internal, "the call was not made, because it could not be put on record; try again").WithRetryAfter(time.Second).WithCause(err)
 	}
-	got, err := e.deliver(ctx, r)                                                                  // 8 to 11
+	got, err := e.deliver(ctx, r) // 8 to 11
+	if err == nil && r.open != nil {
+		return r.result(delivered{}), nil // 12 comes with the end of the Download
+	}
+	r.drop()
 	e.settleClaim(ctx, r, got, err)                                                                // 5, the other half
 	if rerr := e.record(context.WithoutCancel(ctx), r, audit.ExecutionOutcome, err); rerr != nil { // 12
 		e.Log.ErrorContext(ctx, "outcome not recorded; the intent stands alone", "execution", r.id, "error", rerr)
@@ -213,7 +230,11 @@ func (e *Executor) run(ctx context.Context, r *run, resolve func(*run) error) (R
 	if err != nil {
 		return Result{}, fault.From(err).With("execution_id", r.id)
 	}
-	return Result{ExecutionID: r.id, ConnectionID: r.held.ID, GrantID: r.held.Grant, Data: got.Data, Cursor: got.Cursor, Stopped: got.Stopped}, nil
+	return r.result(got), nil
+}
+
+func (r *run) result(got delivered) Result {
+	return Result{ExecutionID: r.id, ConnectionID: r.held.ID, GrantID: r.held.Grant, Data: got.Data, Cursor: got.Cursor, Stopped: got.Stopped}
 }
 
 // ready is step 6 and what may happen once per call only: budgets are counted, an approval is used up.

@@ -86,8 +86,15 @@ func (e *Executor) govern(ctx context.Context, r *run, g Gates) error {
 	if err != nil {
 		return err
 	}
-	d := p.Decide(policy.Call{Principal: string(r.session.Principal), Agent: r.session.Agent, Run: r.session.Run, Session: r.session.ID, Groups: g.Groups,
-		Connector: r.spec.ID, Tool: r.op.name, Effect: string(r.op.effect), Connection: string(r.held.ID), Account: r.held.Account.ID, Scopes: r.held.Scopes, Input: r.op.input})
+	c := policy.Call{Principal: string(r.session.Principal), Agent: r.session.Agent, Run: r.session.Run, Session: r.session.ID, Groups: g.Groups,
+		Connector: r.spec.ID, Tool: r.op.name, Effect: string(r.op.effect), Connection: string(r.held.ID), Account: r.held.Account.ID, Scopes: r.held.Scopes, Input: r.op.input}
+	d := p.Decide(c)
+	if r.op.alike != nil && d.Denied == nil {
+		c.Input = r.op.alike
+		if other := p.Decide(c); other.Denied != nil || d.Approval == "" {
+			d = other
+		}
+	}
 	if d.Denied != nil {
 		return d.Denied
 	}

@@ -22,6 +22,9 @@ type operation struct {
 	keyHeader string
 	// input are the arguments as policies and approvers see them.
 	input map[string]any
+	// alike are the arguments as a provider might read them, where that can be another way; what is forbidden either way is
+	// forbidden. nil when there is one way.
+	alike map[string]any
 	// raw tells that answers other than success are the caller's to read.
 	raw bool
 	// method and path are for the audit trail of a proxied request; empty for a tool, whose name says as much.
@@ -91,6 +94,13 @@ func digestOf(name string, input any) string {
 	}
 	h := sha256.Sum256(b)
 	return hex.EncodeToString(h[:])
+}
+
+// providerKey is the caller's idempotency key as the provider is given it. Providers keep keys by account, and one account
+// may be connected by several principals, of several tenants: the same key of two of them must not become one call.
+func (r *run) providerKey() string {
+	s := r.session
+	return "behalf-" + digestOf("idempotency key", []string{string(s.Tenant), string(s.Principal), string(s.OnBehalfOf), r.call.IdempotencyKey})
 }
 
 // repeatable reports that sending the call twice does no harm: it changes nothing the second time, or the provider knows

@@ -96,10 +96,11 @@ func (e *Executor) perform(ctx context.Context, r *run) (egress.Response, error)
 	if !r.accepts(res, out) {
 		return res, e.providerFault(r, res, out)
 	}
-	res.Body = redact(res.Body, r.token, r.spec.APIAuth) // 11
+	scan := newScanner(r.token, r.spec.APIAuth) // 11
+	res.Body = scan.whole(res.Body)
 	for _, values := range res.Header {
 		for i, v := range values {
-			values[i] = string(redact([]byte(v), r.token, r.spec.APIAuth))
+			values[i] = string(scan.whole([]byte(v)))
 		}
 	}
 	return res, nil
@@ -121,11 +122,11 @@ func (e *Executor) send(ctx context.Context, r *run, req catalog.Request) (egres
 		return egress.Response{}, catalog.Outcome{}, fmt.Errorf("%w: %w", egress.ErrNotSent, err)
 	}
 	if r.op.keyHeader != "" && r.call.IdempotencyKey != "" {
-		h.Header.Set(r.op.keyHeader, r.call.IdempotencyKey)
+		h.Header.Set(r.op.keyHeader, r.providerKey())
 	}
 	egress.Authorize(h, req.Auth.Put, r.token)
 	started := e.Now()
-	res, err := e.Provider.Do(h) // 9
+	res, err := e.do(ctx, r, h) // 9
 	r.took, r.status, r.attempts = e.Now().Sub(started), res.Status, r.attempts+1
 	if err != nil {
 		return res, catalog.Outcome{}, err
@@ -210,7 +211,7 @@ func (e *Executor) record(ctx context.Context, r *run, kind audit.Kind, err erro
 		a.Connector, a.Tool, a.Effect, a.Method, a.Path = r.spec.ID, r.op.name, string(r.op.effect), r.op.method, r.op.path
 	}
 	if kind == audit.ExecutionOutcome {
-		a.ProviderStatus, a.DurationMS, a.Outcome = r.status, r.took.Milliseconds(), "succeeded"
+		a.ProviderStatus, a.DurationMS, a.Bytes, a.Outcome = r.status, r.took.Milliseconds(), r.bytes, "succeeded"
 		if r.attempts > 1 {
 			a.Attempts = r.attempts
 		}
@@ -219,6 +220,9 @@ func (e *Executor) record(ctx context.Context, r *run, kind audit.Kind, err erro
 		a.Outcome, a.Code = "failed", string(fault.From(err).Code)
 		if fault.Is(err, fault.OutcomeUnknown) {
 			a.Outcome = "unknown"
+		}
+		if r.done {
+			a.Outcome = "succeeded"
 		}
 		a.Reason, _ = fault.From(err).Detail["reason"].(string)
 		if rule, ok := fault.From(err).Detail["rule"].(string); ok {

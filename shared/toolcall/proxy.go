@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -37,7 +38,9 @@ type ProxyResult struct {
 	Status       int
 	Header       http.Header
 	Body         []byte
-	Replayed     bool
+	// Download is a body too large for Body, to be read or closed; nil when Body has all of it.
+	Download *Download
+	Replayed bool
 }
 
 // Proxy sends p under the connection's credential, through the same steps as a tool. The provider's refusals are
@@ -48,6 +51,9 @@ func (e *Executor) Proxy(ctx context.Context, s authn.Session, p ProxyCall) (Pro
 	res, err := e.run(ctx, r, func(r *run) error { return e.resolveProxy(r, p) })
 	if err != nil {
 		return ProxyResult{}, err
+	}
+	if r.open != nil {
+		return ProxyResult{ExecutionID: res.ExecutionID, ConnectionID: res.ConnectionID, GrantID: res.GrantID, Status: r.status, Header: r.open.header, Download: e.download(ctx, r)}, nil
 	}
 	var a passed
 	if err := json.Unmarshal(res.Data, &a); err != nil {
@@ -89,19 +95,25 @@ func (e *Executor) resolveProxy(r *run, p ProxyCall) error {
 		return fault.Invalid("method", "the method %.20s is not passed on; GET, HEAD, POST, PUT, PATCH and DELETE are", p.Method)
 	}
 	r.spec = spec
-	r.op = &operation{name: catalog.ProxyTool(spec.ID), effect: effect, idempotent: idempotent, raw: true, method: p.Method, shape: pass,
+	r.op = &operation{name: catalog.ProxyTool(spec.ID), effect: effect, idempotent: idempotent, keyHeader: spec.IdempotencyHeader(p.Method), raw: true, method: p.Method, shape: pass,
 		missing: func([]string) []string { return nil }}
 	if !r.session.Allows(spec.ID, r.op.name) {
 		return outsideSession(r.op.name).WithField("connector")
 	}
+	r.op.path = "/" + clipPath(strings.TrimPrefix(p.Path, "/"))
 	header, err := outbound(p.Header)
 	if err != nil {
 		return err
 	}
-	r.op.path = "/" + clipPath(strings.TrimPrefix(p.Path, "/"))
-	r.op.bind = func(meta map[string]string) (catalog.Request, error) { return bindProxy(spec, p, header, meta) }
-	if r.op.input, err = proxyInput(p); err != nil {
+	if p.Path, err = spec.ProxyPath(p.Path); err != nil {
 		return err
+	}
+	r.op.path = clipPath(p.Path) // as it is sent, for the record and for rules
+	r.op.bind = func(meta map[string]string) (catalog.Request, error) { return bindProxy(spec, p, header, meta) }
+	r.op.input = proxyInput(p)
+	if strings.Contains(p.Path, "%2F") { // taken for a slash after all, it must not get around a rule
+		r.op.alike = maps.Clone(r.op.input)
+		r.op.alike["path"] = strings.ReplaceAll(p.Path, "%2F", "/")
 	}
 	body := sha256.Sum256(p.Body)
 	r.digest = digestOf(r.op.name, []any{p.Method, p.Path, p.Query, header, hex.EncodeToString(body[:])})
@@ -145,14 +157,19 @@ func outbound(h http.Header) (http.Header, error) {
 
 // pass is step 11 for a raw operation: the status, the body, and the headers that describe them.
 func pass(res egress.Response) (json.RawMessage, error) {
+	return json.Marshal(passed{res.Status, passedHeader(res.Header), res.Body})
+}
+
+// passedHeader is what of a provider's header is passed back.
+func passedHeader(from http.Header) http.Header {
 	h := http.Header{}
-	for name, v := range res.Header {
+	for name, v := range from {
 		lower := strings.ToLower(name)
 		if slices.Contains(inbound(), lower) || strings.HasPrefix(lower, "x-ratelimit-") || strings.HasPrefix(lower, "ratelimit") {
 			h[name] = v
 		}
 	}
-	return json.Marshal(passed{res.Status, h, res.Body})
+	return h
 }
 
 // inbound are the response headers that are passed back; cookies and whatever tells about the provider's insides are not.

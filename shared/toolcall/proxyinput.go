@@ -5,21 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"net/url"
 	"strings"
 	"unicode/utf8"
-
-	"behalf.dev/behalf/shared/fault"
 )
 
-// proxyInput is a request as policies and approvers see it. It must say what the provider will read: the path is spelt as it is
-// sent, whatever the caller's spelling was, and a body counts as JSON only where every reader reads the same in it.
-func proxyInput(p ProxyCall) (map[string]any, error) {
-	path, err := spelt(p.Path)
-	if err != nil {
-		return nil, err
-	}
-	in := map[string]any{"method": p.Method, "path": path}
+// proxyInput is a request, with its path in the one spelling in which it is sent, as policies and approvers see it. It must say what
+// the provider will read: a body counts as JSON only where every reader reads the same in it.
+func proxyInput(p ProxyCall) map[string]any {
+	in := map[string]any{"method": p.Method, "path": p.Path}
 	if len(p.Query) > 0 {
 		query := map[string]any{}
 		for k, v := range p.Query {
@@ -33,21 +26,7 @@ func proxyInput(p ProxyCall) (map[string]any, error) {
 			in["body"] = v
 		}
 	}
-	return in, nil
-}
-
-// spelt writes a path in one spelling: %61 is a. An empty segment is refused, because providers that drop it and those that do not
-// would take the path for different ones.
-func spelt(path string) (string, error) {
-	segments := strings.Split(strings.TrimPrefix(path, "/"), "/")
-	for i, s := range segments {
-		plain, err := url.PathUnescape(s)
-		if err != nil || s == "" && i < len(segments)-1 {
-			return "", fault.Invalid("path", "the path holds an empty segment, or is not properly escaped")
-		}
-		segments[i] = url.PathEscape(plain)
-	}
-	return "/" + strings.Join(segments, "/"), nil
+	return in
 }
 
 var errAmbiguous = errors.New("readers differ about this JSON")
