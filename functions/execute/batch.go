@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"behalf.dev/behalf/shared/apigw"
+	"behalf.dev/behalf/shared/audit"
 	"behalf.dev/behalf/shared/fault"
 )
 
@@ -53,7 +54,7 @@ func (f *Function) batch(ctx context.Context, r *apigw.Request) (*apigw.Response
 	g.SetLimit(batchParallel)
 	for i, c := range b.Calls {
 		g.Go(func() error {
-			res, err := a.run(c, r.ID())
+			res, err := a.run(c, r, audit.OverBatch)
 			if err != nil {
 				out.Results[i].Error, _ = fault.Problem(err, r.ID())
 				return nil

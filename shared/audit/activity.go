@@ -16,6 +16,8 @@ type Activity struct {
 	Connection string    `json:"connection_id"`
 	Tool       string    `json:"tool"`
 	Agent      string    `json:"agent,omitempty"`
+	// Channel is how the agent called; empty for what was done before that was recorded.
+	Channel Channel `json:"channel,omitempty"`
 	// Outcome is "succeeded", "failed" or "unknown".
 	Outcome string `json:"outcome"`
 }
@@ -31,7 +33,7 @@ func Activities(records []Record) map[tenant.Scope][]Activity {
 			continue
 		}
 		s := tenant.Scope{Tenant: r.Tenant, Principal: tenant.Principal(r.Principal)}
-		out[s] = append(out[s], Activity{r.ID, r.Time, r.Connector, r.Connection, r.Tool, r.Agent, r.Outcome})
+		out[s] = append(out[s], Activity{r.ID, r.Time, r.Connector, r.Connection, r.Tool, r.Agent, r.Channel, r.Outcome})
 	}
 	return out
 }

@@ -139,6 +139,9 @@ type Call struct {
 	// MaxBytes bounds the answer; 0 is DefaultMaxBytes. What does not fit is left for the cursor.
 	MaxBytes  int
 	RequestID string
+	// Channel and Client go on record: how the call came, and what the caller's software calls itself.
+	Channel audit.Channel
+	Client  string
 	// View narrows what may be called; nil for a call that came without one.
 	View *View
 }
@@ -173,6 +176,8 @@ type run struct {
 	at       position
 	decision policy.Decision
 	approval Approval
+	// asked is when this call asked a person for an approval; zero when it did not.
+	asked time.Time
 }
 
 // Run executes c for s. Every error is a fault of the closed set; a refusal is recorded like an execution.

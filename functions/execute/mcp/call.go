@@ -3,10 +3,12 @@ package mcp
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 
+	"behalf.dev/behalf/shared/audit"
 	"behalf.dev/behalf/shared/fault"
 	"behalf.dev/behalf/shared/toolcall"
 )
@@ -35,7 +37,7 @@ func (h handler) call(r *sdk.CallToolRequest) (sdk.Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.RequestID = h.requestID
+	c.RequestID, c.Channel, c.Client = h.requestID, audit.OverMCP, h.client(r.Params.Meta)
 	res, cerr := h.agent.Call(h.ctx, c)
 	if fault.Is(cerr, fault.NotFound) && fault.From(cerr).Field == "/tool" {
 		return nil, &jsonrpc.Error{Code: jsonrpc.CodeInvalidParams, Message: fault.From(cerr).Message} // MCP, tools: an unknown tool is a protocol error
@@ -44,6 +46,20 @@ func (h handler) call(r *sdk.CallToolRequest) (sdk.Result, error) {
 		return h.failure(cerr), nil
 	}
 	return success(c.Tool, res), nil
+}
+
+// metaClient is where a client says in each request what it is, since revision 2026-07-28.
+const metaClient = "io.modelcontextprotocol/clientInfo"
+
+// client is what the caller's software calls itself: name and version of its clientInfo, else its User-Agent. Before revision
+// 2026-07-28 clientInfo comes with initialize alone, and this server remembers nothing from one request to the next.
+func (h handler) client(m sdk.Meta) string {
+	info, _ := m[metaClient].(map[string]any)
+	if name, _ := info["name"].(string); name != "" {
+		version, _ := info["version"].(string)
+		return strings.TrimSuffix(name+"/"+version, "/")
+	}
+	return h.userAgent
 }
 
 // metaText reads a text of _meta. Anything else there is refused: an idempotency key that is silently ignored would let a
