@@ -109,8 +109,8 @@ type Record struct {
 	Channel Channel `json:"channel,omitempty"`
 	View    string  `json:"mcp_view,omitempty"`
 	Client  string  `json:"client,omitempty"`
-	// ApprovalAsked is when the approval was asked for; on the one record by which a person was asked, not on those of calls
-	// that came while the answer was awaited.
+	// ApprovalAsked is when the approval was asked for; on the one record by which a person was asked and on that of the
+	// decision, not on those of calls that came while the answer was awaited.
 	ApprovalAsked time.Time `json:"approval_requested_at,omitzero"`
 	// Format is the format that the record was written in. Whoever writes records sets it (Stamp).
 	Format int `json:"format,omitempty"`
