@@ -104,7 +104,7 @@ type Record struct {
 	Issuer     string `json:"issuer,omitempty"`
 	// RequestID ties the record to the logs.
 	RequestID string `json:"request_id,omitempty"`
-	// Channel is how the agent called, View the view of MCP that it called through, Client what its software calls itself:
+	// Channel is how the agent called, View the view of MCP that it called through (or that was changed), Client what its software calls itself:
 	// its own word (ClientName), on which nothing may rest.
 	Channel Channel `json:"channel,omitempty"`
 	View    string  `json:"mcp_view,omitempty"`
