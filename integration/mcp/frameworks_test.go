@@ -132,15 +132,26 @@ func wants(t *testing.T, text string, all ...string) {
 	}
 }
 
-// pythonClients is the program that calls through Python clients, with an environment of its own. Pinned.
+// pythonClients is the program that calls through Python clients.
 func pythonClients(t *testing.T) *exec.Cmd {
 	t.Helper()
-	dir := cached(t, "mcp-clients-python-1", func(dir string) [][]string {
-		return [][]string{{"python3", "-m", "venv", "venv"},
-			{filepath.Join(dir, "venv", "bin", "pip"), "install", "--quiet", "--disable-pip-version-check", "mcp==1.30.0", "langchain-mcp-adapters==0.3.2", "openai-agents==0.24.0"}}
-	})
-	return limited(t, filepath.Join(dir, "venv", "bin", "python"), "clients.py", "OPENAI_AGENTS_DISABLE_TRACING=1")
+	return limited(t, pythonProgram(t), "clients.py", "OPENAI_AGENTS_DISABLE_TRACING=1")
 }
+
+// pythonProgram is a Python with the clients and SDKs that tests use, in an environment of its own. Pinned.
+func pythonProgram(t *testing.T) string {
+	t.Helper()
+	onePython.Lock() // two tests use it, and it is installed once
+	defer onePython.Unlock()
+	dir := cached(t, "mcp-clients-python-2", func(dir string) [][]string {
+		return [][]string{{"python3", "-m", "venv", "venv"},
+			{filepath.Join(dir, "venv", "bin", "pip"), "install", "--quiet", "--disable-pip-version-check", "mcp==1.30.0", "langchain-mcp-adapters==0.3.2", "openai-agents==0.24.0",
+				"openai==3.54.0", "anthropic==2.12.0", "google-genai==3.4.0", "jsonschema==4.26.0"}}
+	})
+	return filepath.Join(dir, "venv", "bin", "python")
+}
+
+var onePython sync.Mutex
 
 // nodeClients is the program that calls through JavaScript clients. Pinned.
 func nodeClients(t *testing.T) *exec.Cmd {
