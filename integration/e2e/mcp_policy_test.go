@@ -192,3 +192,22 @@ func TestSwitches_UnderLoad_NoCallAfterTheAnswer(t *testing.T) {
 	}
 	t.Logf("answered after %v with %d callers at work; the next call was refused %v after the switch was sent", answered, callers, first)
 }
+
+// Revision 2026-07-28 requires resultType of every result, of those too that are failures; before it there was no such member.
+func TestMCP_ResultType_IsOfItsRevision(t *testing.T) {
+	revisions(t, func(t *testing.T, f *e2e.Fixture, as func(string) e2e.RPC) {
+		f.Connect(t, "acme", "user_alice", "github", "alice", nil)
+		r := as(f.Session(t, "acme", "user_alice", nil))
+		for tool, failed := range map[string]any{"github_get_authenticated_user": nil, "slack_auth_test": true} {
+			r.Method, r.Params = "tools/call", object{"name": tool, "arguments": object{}}
+			res, _ := f.MCP(t, r).Want(t, 200).JSON["result"].(object)
+			var want any
+			if r.Revision == e2e.Revision2026 {
+				want = "complete"
+			}
+			if res["resultType"] != want || res["isError"] != failed {
+				t.Errorf("%s: %v", tool, res)
+			}
+		}
+	})
+}

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"behalf.dev/behalf/integration/e2e"
 )
 
 // Pinned: this is the first release that knows both revisions. Node 22 is what it needs.
@@ -28,7 +26,7 @@ func TestConformance_OfBothRevisions_NothingUnexpected(t *testing.T) {
 	for _, revision := range []string{"2026-07-28", "2025-11-25"} {
 		t.Run(revision, func(t *testing.T) {
 			t.Parallel()
-			f := e2e.New(t)
+			f := withFixtures(t)
 			f.Connect(t, "acme", "user_alice", "github", "alice", nil)
 			url := withToken(t, f.URL, f.Session(t, "acme", "user_alice", nil)) + "/mcp"
 			expected, err := filepath.Abs("not-applicable-" + revision + ".yaml")

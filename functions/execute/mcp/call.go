@@ -43,9 +43,30 @@ func (h handler) call(r *sdk.CallToolRequest) (sdk.Result, error) {
 		return nil, &jsonrpc.Error{Code: jsonrpc.CodeInvalidParams, Message: fault.From(cerr).Message} // MCP, tools: an unknown tool is a protocol error
 	}
 	if cerr != nil {
-		return h.failure(cerr), nil
+		return h.answer(h.failure(cerr)), nil
 	}
-	return success(c.Tool, res), nil
+	return h.answer(success(c.Tool, res)), nil
+}
+
+// answer is res as the request's revision wants it.
+func (h handler) answer(res *sdk.CallToolResult) sdk.Result {
+	if h.revision >= revision2026 {
+		return finished{res}
+	}
+	return res
+}
+
+// finished is a result that says that it is all there is, which revision 2026-07-28 requires of results. The SDK says so only for
+// tools that it knows itself.
+type finished struct{ *sdk.CallToolResult }
+
+// MarshalJSON adds resultType.
+func (f finished) MarshalJSON() ([]byte, error) {
+	b, err := json.Marshal(f.CallToolResult)
+	if err != nil || len(b) < 3 { // which no result is: content is always there
+		return b, err
+	}
+	return append([]byte(`{"resultType":"complete",`), b[1:]...), nil
 }
 
 // metaClient is where a client says in each request what it is, since revision 2026-07-28.
