@@ -151,15 +151,20 @@ func pythonProgram(t *testing.T) string {
 	return filepath.Join(dir, "venv", "bin", "python")
 }
 
-var onePython sync.Mutex
+var onePython, oneNode sync.Mutex
 
-// nodeClients is the program that calls through JavaScript clients. Pinned.
-func nodeClients(t *testing.T) *exec.Cmd {
+// nodeClients is the program that calls through JavaScript clients.
+func nodeClients(t *testing.T) *exec.Cmd { return javascript(t, "clients.mjs") }
+
+// javascript is a program with the JavaScript clients. Pinned.
+func javascript(t *testing.T, script string) *exec.Cmd {
 	t.Helper()
+	oneNode.Lock()
+	defer oneNode.Unlock()
 	dir := cached(t, "mcp-clients-node-1", func(string) [][]string {
 		return [][]string{{"npm", "install", "--silent", "--no-fund", "--no-audit", "--ignore-scripts", "--prefix", ".", "@modelcontextprotocol/sdk@1.32.2", "@ai-sdk/mcp@1.0.101"}}
 	})
-	return limited(t, "node", "clients.mjs", "MODULES="+filepath.Join(dir, "node_modules"))
+	return limited(t, "node", script, "MODULES="+filepath.Join(dir, "node_modules"))
 }
 
 // limited runs one of the programs in testdata, which must not take long.
