@@ -35,7 +35,7 @@ test-infra: ## the CDK app: templates up to date, checks on them (needs Node)
 test-templates: ## cfn-lint and cdk-nag over the synthesised templates (fetched from PyPI and npm; Python 3 and Node)
 	BEHALF_TEMPLATE_CHECKS=1 go -C infra test ./checks
 
-test-mcp: ## MCP's public conformance suite against the local stack, both revisions (fetched from npm; Node)
+test-mcp: ## MCP's conformance suite, clients of agent frameworks and vendors' tool formats (fetched from npm and PyPI; Node, Python 3)
 	BEHALF_MCP_CONFORMANCE=1 go test -count=1 ./integration/mcp/...
 
 test-browser: ## the pages in a real Chromium, with pictures in build/screenshots (npm; Chromium, or root on Debian to install it)

@@ -25,6 +25,8 @@ const (
 	LinkOpened                Type = "connect_link.opened"                 // a person went on to the provider, the first time
 	LinkConsentDenied         Type = "connect_link.consent_denied"         // the provider sent the person back without a code; reason
 	LinkUserMismatch          Type = "connect_link.user_mismatch"          // another person than the link's consented; nothing is connected
+	ApprovalRequested         Type = "approval.requested"                  // a person is to decide about a call; once for each asking
+	ApprovalDecided           Type = "approval.decided"                    // somebody did; approver
 	WebhookDisabled           Type = "webhook.disabled"                    // an endpoint failed for days, or answered 410; reason
 )
 
@@ -34,7 +36,7 @@ const WebhookTest Type = "webhook.test"
 // Published lists every type that goes to the bus, in the order of the constants.
 func Published() []Type {
 	return []Type{ConnectionConnected, ConnectionRefreshed, ConnectionScopesNarrowed, ConnectionRefreshDelayed, ConnectionReauthorization,
-		ConnectionPaused, ConnectionResumed, ConnectionRevoked, LinkOpened, LinkConsentDenied, LinkUserMismatch, WebhookDisabled}
+		ConnectionPaused, ConnectionResumed, ConnectionRevoked, LinkOpened, LinkConsentDenied, LinkUserMismatch, ApprovalRequested, ApprovalDecided, WebhookDisabled}
 }
 
 // Head is in the detail of every event.
@@ -72,6 +74,30 @@ type Link struct {
 	Connector  string `json:"connector"`
 	Connection string `json:"connection_id"`
 	Reason     string `json:"reason,omitempty"`
+}
+
+// Approval is the detail of every approval.* event. The arguments of the call are not in it; the API shows them to whom it may.
+type Approval struct {
+	Head
+	Principal string `json:"principal"`
+	// OnBehalfOf is the user for whom the tenant itself ("_org") acts; of approval.requested.
+	OnBehalfOf string `json:"on_behalf_of,omitempty"`
+	// Approval names the call: the same call asked for again later has the same id. RequestedAt is the asking; a decision that
+	// names it cannot be taken for one about another.
+	Approval    string    `json:"approval_id"`
+	RequestedAt time.Time `json:"requested_at"`
+	// Status is "pending", "approved" or "refused".
+	Status     string `json:"status"`
+	Connector  string `json:"connector"`
+	Connection string `json:"connection_id"`
+	Tool       string `json:"tool"`
+	Effect     string `json:"effect"`
+	Agent      string `json:"agent,omitempty"`
+	Run        string `json:"run_id,omitempty"`
+	// Rule is what in the tenant's policy wants the approval.
+	Rule string `json:"rule"`
+	// Approver is who decided, as the back end named them; of approval.decided.
+	Approver string `json:"approver,omitempty"`
 }
 
 // Webhook is the detail of webhook.* events. Tenant is "_deployment" for an endpoint of the whole deployment.

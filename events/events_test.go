@@ -31,6 +31,10 @@ func examples() map[events.Type]any {
 	}
 	link := events.Link{Head: head, Principal: "user_alice", Connector: "github", Connection: c.Connection}
 	linkFor := func(reason string) events.Link { l := link; l.Reason = reason; return l }
+	approval := events.Approval{Head: head, Principal: "user_alice", Approval: "apr_9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", RequestedAt: at, Status: "pending",
+		Connector: "github", Connection: c.Connection, Tool: "github_create_issue", Effect: "write", Agent: "triage-bot", Run: "run-42", Rule: "four-eyes"}
+	decided := approval
+	decided.Status, decided.Approver = "approved", "carol"
 	return map[events.Type]any{
 		events.ConnectionConnected:       c,
 		events.ConnectionRefreshed:       c,
@@ -47,6 +51,8 @@ func examples() map[events.Type]any {
 		events.LinkOpened:        link,
 		events.LinkConsentDenied: linkFor("consent_denied"),
 		events.LinkUserMismatch:  linkFor("user_mismatch"),
+		events.ApprovalRequested: approval,
+		events.ApprovalDecided:   decided,
 		events.WebhookDisabled:   events.Webhook{Head: head, Endpoint: "wh_01j9z3k4m5n6p7q8r9s0t1v2w3", Reason: "failing"},
 		events.WebhookTest:       events.Webhook{Head: head, Endpoint: "wh_01j9z3k4m5n6p7q8r9s0t1v2w3"},
 	}

@@ -24,6 +24,7 @@ type executionView struct {
 	Agent        string `json:"agent,omitempty"`
 	RunID        string `json:"run_id,omitempty"`
 	InputSHA256  string `json:"input_sha256,omitempty"`
+	Channel      string `json:"channel,omitempty"`
 	Method       string `json:"method,omitempty"`
 	Path         string `json:"path,omitempty"`
 	Code         string `json:"code,omitempty"`
@@ -83,7 +84,7 @@ func (f *Function) getExecution(ctx context.Context, r *apigw.Request) (*apigw.R
 func viewExecution(records []audit.Record, now time.Time) executionView {
 	first, last := records[0], records[len(records)-1]
 	v := executionView{ExecutionID: first.Execution, State: "in_flight", Tool: last.Tool, Effect: last.Effect, Connector: last.Connector, ConnectionID: last.Connection, GrantID: last.Grant,
-		SessionID: first.Session, Agent: first.Agent, RunID: first.Run, InputSHA256: last.InputSHA256, Method: last.Method, Path: last.Path, Code: last.Code, Reason: last.Reason,
+		SessionID: first.Session, Agent: first.Agent, RunID: first.Run, InputSHA256: last.InputSHA256, Channel: string(last.Channel), Method: last.Method, Path: last.Path, Code: last.Code, Reason: last.Reason,
 		Attempts: last.Attempts, ProviderStatus: last.ProviderStatus, DurationMS: last.DurationMS, Bytes: last.Bytes, StartedAt: first.Time}
 	switch {
 	case last.Kind == audit.ExecutionOutcome:

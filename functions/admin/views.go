@@ -20,7 +20,7 @@ type viewBody struct {
 	Effects    []catalog.Effect `json:"effects"`
 }
 
-// putView sets what agents of the tenant see at /mcp/{view}.
+// putView sets what agents see at /mcp/{view}: those of the tenant, or those of every tenant that has no view of this name.
 func (f *Function) putView(ctx context.Context, r *apigw.Request, by authn.Caller) (*apigw.Response, error) {
 	db, t, name, err := f.viewOf(ctx, r, by)
 	if err != nil {
@@ -45,7 +45,7 @@ func (f *Function) putView(ctx context.Context, r *apigw.Request, by authn.Calle
 	default:
 		v.Created = old.Created
 	}
-	if err := f.recordView(ctx, db, t, by, "view_set"); err != nil {
+	if err := f.recordView(ctx, db, t, by, name, "view_set"); err != nil {
 		return nil, err
 	}
 	if err := db.PutView(ctx, t, v); err != nil {
@@ -76,7 +76,7 @@ func (f *Function) deleteView(ctx context.Context, r *apigw.Request, by authn.Ca
 	if err != nil {
 		return nil, err
 	}
-	if err := f.recordView(ctx, db, t, by, "view_deleted"); err != nil {
+	if err := f.recordView(ctx, db, t, by, name, "view_deleted"); err != nil {
 		return nil, err
 	}
 	if err := db.DeleteView(ctx, t, v); err != nil {
@@ -89,7 +89,7 @@ func (f *Function) listViews(ctx context.Context, r *apigw.Request, by authn.Cal
 	if err := r.Only("limit", "cursor"); err != nil {
 		return nil, err
 	}
-	db, t, err := f.existing(ctx, r, by)
+	db, t, err := f.viewOwner(ctx, r, by)
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +101,7 @@ func (f *Function) listViews(ctx context.Context, r *apigw.Request, by authn.Cal
 	if err != nil {
 		return nil, err
 	}
-	views, next, err := db.Views(ctx, t.ID, after, limit)
+	views, next, err := db.Views(ctx, t, after, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +111,7 @@ func (f *Function) listViews(ctx context.Context, r *apigw.Request, by authn.Cal
 	return apigw.JSON(http.StatusOK, list("views", views, next))
 }
 
-// viewOf reads the path of a view, of a tenant that exists.
+// viewOf reads the path of a view.
 func (f *Function) viewOf(ctx context.Context, r *apigw.Request, by authn.Caller) (db *dynamo.DB, t tenant.ID, name string, err error) {
 	if err = r.Only(); err != nil {
 		return nil, "", "", err
@@ -122,13 +122,23 @@ func (f *Function) viewOf(ctx context.Context, r *apigw.Request, by authn.Caller
 	if name, err = toolcall.ParseViewName("view", name); err != nil {
 		return nil, "", "", err
 	}
-	db, settings, err := f.existing(ctx, r, by)
-	return db, settings.ID, name, err
+	db, t, err = f.viewOwner(ctx, r, by)
+	return db, t, name, err
+}
+
+// viewOwner is whose views the path is about: a tenant that exists, or where it names none the whole deployment.
+func (f *Function) viewOwner(ctx context.Context, r *apigw.Request, by authn.Caller) (*dynamo.DB, tenant.ID, error) {
+	if !r.Names("tenant") {
+		db, err := f.deployment(ctx, by)
+		return db, tenant.Deployment, err
+	}
+	db, t, err := f.existing(ctx, r, by)
+	return db, t.ID, err
 }
 
 // recordView comes before the change: a view decides what agents may do.
-func (f *Function) recordView(ctx context.Context, db *dynamo.DB, t tenant.ID, by authn.Caller, reason string) error {
+func (f *Function) recordView(ctx context.Context, db *dynamo.DB, t tenant.ID, by authn.Caller, name, reason string) error {
 	note := f.note(audit.ViewChanged, t, by)
-	note.Reason = reason
+	note.View, note.Reason = name, reason
 	return db.Record(ctx, note)
 }

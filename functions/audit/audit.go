@@ -9,8 +9,10 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 
 	"behalf.dev/behalf/shared/audit"
+	"behalf.dev/behalf/shared/awsevents"
 	"behalf.dev/behalf/shared/awslambda"
 	"behalf.dev/behalf/shared/awss3"
 	"behalf.dev/behalf/shared/dynamo"
@@ -23,20 +25,23 @@ type Function struct {
 	deps   awslambda.Deps
 	db     *dynamo.DB
 	bucket *awss3.Bucket
+	bus    *awsevents.Bus
 }
 
 // Variables are the environment variables that New requires.
-func Variables() []string { return []string{env.Stage, env.AuditTable, env.AuditBucket, env.FlowTable} }
+func Variables() []string {
+	return []string{env.Stage, env.AuditTable, env.AuditBucket, env.FlowTable, env.EventBus}
+}
 
 // New wires the function.
 func New(d awslambda.Deps) (*Function, error) {
 	r := env.NewReader(d.Lookup)
 	r.Require(env.Stage)
-	tables, bucket := dynamo.Names{Audit: r.Require(env.AuditTable), Flow: r.Require(env.FlowTable)}, r.Require(env.AuditBucket)
+	tables, bucket, bus := dynamo.Names{Audit: r.Require(env.AuditTable), Flow: r.Require(env.FlowTable)}, r.Require(env.AuditBucket), r.Require(env.EventBus)
 	if err := r.Err(); err != nil {
 		return nil, err
 	}
-	return &Function{d, dynamo.New(dynamodb.NewFromConfig(d.AWS), tables, d.Now), awss3.New(d.AWS, bucket)}, nil
+	return &Function{d, dynamo.New(dynamodb.NewFromConfig(d.AWS), tables, d.Now), awss3.New(d.AWS, bucket), awsevents.New(eventbridge.NewFromConfig(d.AWS), bus, d.Now, d.IDs.New)}, nil
 }
 
 // Report says how much one batch sealed.
@@ -76,7 +81,7 @@ func (f *Function) Handle(ctx context.Context, e events.DynamoDBEvent) (Report, 
 	rep.Tenants = len(tenants)
 	var failed []error // one tenant's copy that cannot be made keeps no other from being made
 	for _, t := range tenants {
-		failed = append(failed, f.keep(ctx, t))
+		failed = append(failed, f.keep(ctx, t), f.publish(ctx, byTenant[t]))
 	}
 	return rep, errors.Join(failed...)
 }
@@ -123,6 +128,18 @@ func (f *Function) tell(ctx context.Context, records []audit.Record) {
 	}
 }
 
+// publish tells of approvals that were asked for. The function that runs tools may not publish anything; what it put on record is
+// published here instead, and again, under the same id, when a batch comes again.
+func (f *Function) publish(ctx context.Context, records []audit.Record) error {
+	var failed []error
+	for _, r := range records {
+		if r.Kind == audit.ExecutionRefused && !r.ApprovalAsked.IsZero() {
+			failed = append(failed, f.bus.ApprovalChanged(ctx, r))
+		}
+	}
+	return errors.Join(failed...)
+}
+
 // recordOf reads an audit record out of a stream record; ok is false for the chain's own rows and for removals.
 func recordOf(row events.DynamoDBEventRecord) (r audit.Record, ok bool, err error) {
 	if row.EventName != string(events.DynamoDBOperationTypeInsert) {
@@ -134,6 +151,9 @@ func recordOf(row events.DynamoDBEventRecord) (r audit.Record, ok bool, err erro
 	}
 	if err := json.Unmarshal([]byte(doc.String()), &r); err != nil {
 		return r, false, fmt.Errorf("decode audit record: %w", err)
+	}
+	if r.Format > audit.Format { // during a deployment: sealed without what is not known here, it would look tampered with for ever
+		return r, false, fmt.Errorf("record %s has format %d and this function knows %d: it is sealed when the function is as new as its writer", r.ID, r.Format, audit.Format)
 	}
 	return r, true, nil
 }

@@ -49,7 +49,7 @@ func newApprovalView(a toolcall.Approval, now time.Time) approvalView {
 
 // desk is where one principal's approvals are decided, under credentials for that principal.
 func (f *Function) desk(w workspace.Workspace) *approval.Desk {
-	return approval.New(approval.Deps{Approvals: w.DB, Links: w.DB, Principals: w.DB, Opener: w.Vault, Recorder: w.DB, Log: f.deps.Log, Now: f.deps.Now,
+	return approval.New(approval.Deps{Approvals: w.DB, Links: w.DB, Principals: w.DB, Opener: w.Vault, Recorder: w.DB, Events: f.bus, Log: f.deps.Log, Now: f.deps.Now,
 		NewID: f.deps.IDs.New, NewSecret: f.deps.IDs.Secret, PublicURL: f.public})
 }
 

@@ -80,7 +80,7 @@ func (f *Function) mcp(ctx context.Context, r *apigw.Request) (*apigw.Response, 
 	return f.endpoint.Serve(a.ctx, r, a)
 }
 
-// named reads the view of the path: a row of the session's own tenant, the only one that its credentials reach.
+// named reads the view of the path: that of the session's own tenant, else that of the deployment.
 func (a *agent) named(r *apigw.Request) (*toolcall.View, error) {
 	name, err := r.Path("view")
 	if err != nil {
@@ -89,7 +89,7 @@ func (a *agent) named(r *apigw.Request) (*toolcall.View, error) {
 	if name, err = toolcall.ParseViewName("view", name); err != nil {
 		return nil, err
 	}
-	v, err := a.db.View(a.ctx, a.session.Tenant, name)
+	v, err := a.db.ViewFor(a.ctx, a.session.Tenant, name)
 	if fault.Is(err, fault.NotFound) {
 		err = fault.New(fault.NotFound, "there is no view %q; /mcp has all that this session may call", name).WithField("view")
 	}

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"behalf.dev/behalf/shared/apigw"
+	"behalf.dev/behalf/shared/audit"
 	"behalf.dev/behalf/shared/fault"
 	"behalf.dev/behalf/shared/toolcall"
 )
@@ -57,11 +58,11 @@ func (f *Function) batch(ctx context.Context, r *apigw.Request) (*apigw.Response
 	if len(b.Calls) == 0 || len(b.Calls) > maxBatch {
 		return nil, fault.Invalid("/calls", "a batch holds 1 to %d calls", maxBatch)
 	}
-	return apigw.JSON(http.StatusOK, a.all(b.Calls, r.ID()))
+	return apigw.JSON(http.StatusOK, a.all(b.Calls, r))
 }
 
 // all runs the calls of a batch.
-func (a *agent) all(calls []executeBody, requestID string) batchAnswer {
+func (a *agent) all(calls []executeBody, r *apigw.Request) batchAnswer {
 	begun := time.Now()
 	ctx, cancel := context.WithDeadline(a.ctx, begun.Add(batchTime))
 	defer cancel()
@@ -73,12 +74,12 @@ func (a *agent) all(calls []executeBody, requestID string) batchAnswer {
 	for i, c := range calls {
 		g.Go(func() error {
 			if time.Since(begun) > batchStart {
-				out.Results[i] = failed(fault.New(fault.RateLimited, "the batch's time ran out before this call was made; send it again").With("reason", "batch_time").WithRetryAfter(time.Second), requestID)
+				out.Results[i] = failed(fault.New(fault.RateLimited, "the batch's time ran out before this call was made; send it again").With("reason", "batch_time").WithRetryAfter(time.Second), r.ID())
 				return nil
 			}
-			res, err := one.run(c, requestID)
+			res, err := one.run(c, r, audit.OverBatch)
 			if err != nil {
-				out.Results[i] = failed(err, requestID)
+				out.Results[i] = failed(err, r.ID())
 				return nil
 			}
 			got := answerOf(res)
@@ -87,7 +88,7 @@ func (a *agent) all(calls []executeBody, requestID string) batchAnswer {
 		})
 	}
 	_ = g.Wait() // the errors are in the results
-	out.fit(requestID)
+	out.fit(r.ID())
 	for _, x := range out.Results {
 		if x.Error != nil {
 			out.Failed++

@@ -14,6 +14,7 @@ import (
 	"behalf.dev/behalf/connectors"
 	"behalf.dev/behalf/functions/execute/mcp"
 	"behalf.dev/behalf/shared/apigw"
+	"behalf.dev/behalf/shared/audit"
 	"behalf.dev/behalf/shared/awslambda"
 	"behalf.dev/behalf/shared/catalog"
 	"behalf.dev/behalf/shared/egress"
@@ -110,7 +111,7 @@ func (f *Function) execute(ctx context.Context, r *apigw.Request) (*apigw.Respon
 	if err := r.JSON(&b); err != nil {
 		return nil, err
 	}
-	res, err := a.run(b, r.ID())
+	res, err := a.run(b, r, audit.OverHTTP)
 	if err != nil {
 		return nil, err
 	}
@@ -122,14 +123,15 @@ func (f *Function) execute(ctx context.Context, r *apigw.Request) (*apigw.Respon
 }
 
 // run runs one tool call of the HTTP API.
-func (a *agent) run(b executeBody, requestID string) (toolcall.Result, error) {
+func (a *agent) run(b executeBody, r *apigw.Request, over audit.Channel) (toolcall.Result, error) {
 	if b.Tool == "" {
 		return toolcall.Result{}, fault.Invalid("/tool", "tool is missing; GET /v1/tools lists what this session may call")
 	}
 	if len(b.Input) == 0 && b.Cursor == "" {
 		b.Input = json.RawMessage("{}")
 	}
-	return a.Call(a.ctx, toolcall.Call{Tool: b.Tool, Input: b.Input, Connection: b.Connection, IdempotencyKey: b.IdempotencyKey, Cursor: b.Cursor, Pages: b.Pages, MaxBytes: b.MaxBytes, RequestID: requestID})
+	return a.Call(a.ctx, toolcall.Call{Tool: b.Tool, Input: b.Input, Connection: b.Connection, IdempotencyKey: b.IdempotencyKey, Cursor: b.Cursor, Pages: b.Pages, MaxBytes: b.MaxBytes,
+		RequestID: r.ID(), Channel: over, Client: r.Header("User-Agent")})
 }
 
 func answerOf(res toolcall.Result) executeAnswer {

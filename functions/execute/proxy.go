@@ -30,7 +30,7 @@ func (f *Function) proxy(ctx context.Context, r *apigw.Request) (*apigw.Response
 		return nil, err
 	}
 	res, err := a.exec.Proxy(a.ctx, a.session, toolcall.ProxyCall{Connector: connector, Method: r.Method(), Path: r.RawPath("path"), Query: r.Query(), Header: r.Headers(), Body: body,
-		Connection: r.Header("Behalf-Connection"), IdempotencyKey: r.Header("Idempotency-Key"), RequestID: r.ID()})
+		Connection: r.Header("Behalf-Connection"), IdempotencyKey: r.Header("Idempotency-Key"), RequestID: r.ID(), Client: r.Header("User-Agent")})
 	known := ""
 	if spec, kerr := f.catalog.Connector(connector); kerr == nil {
 		known = spec.ID

@@ -66,9 +66,9 @@ type card struct {
 
 // line is one execution, or one that was refused.
 type line struct {
-	What, Outcome, Agent string
-	Failed               bool
-	At                   moment
+	What, Outcome, Agent, Over string
+	Failed                     bool
+	At                         moment
 }
 
 // perCard is how many executions a connection shows.
@@ -103,6 +103,12 @@ func (f *Function) lineOf(a audit.Activity) line {
 	l := line{What: a.Tool, Agent: a.Agent, At: momentOf(a.Time), Outcome: "Done"}
 	if _, t, err := f.catalog.Tool(a.Tool); err == nil {
 		l.What = t.Title
+	}
+	switch a.Channel { // the rest means nothing to people
+	case audit.OverMCP:
+		l.Over = "MCP"
+	case audit.OverProxy:
+		l.Over = "a direct request"
 	}
 	provider := a.Connector
 	if spec, err := f.catalog.Connector(a.Connector); err == nil {

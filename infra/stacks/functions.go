@@ -54,7 +54,7 @@ func functions() []function {
 		{name: "notify", purpose: "sends signed webhooks", memory: 256, timeout: 60, reserved: 40,
 			variables: join([]string{env.Stage}, tables, []string{env.VaultKey, env.NotifyRole, env.WebhookQueue, env.WebhookDeadQueue, env.EventBus})},
 		{name: "audit", purpose: "seals the audit stream", memory: 256, timeout: 60,
-			variables: []string{env.Stage, env.AuditTable, env.AuditBucket, env.FlowTable}},
+			variables: []string{env.Stage, env.AuditTable, env.AuditBucket, env.FlowTable, env.EventBus}},
 	}
 }
 
@@ -108,6 +108,7 @@ func functionPolicy(g grants, function string) []statement {
 			allow("ReadStream", []string{"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"}, g.auditStream),
 			allow("KeepFailures", []string{"sqs:SendMessage"}, g.auditDead),
 			allow("KeepSegments", []string{"s3:PutObject", "s3:GetObject"}, g.segments()), // reads what is there already, to compare
+			publish, // of approvals: what execute has no right to
 		},
 	}
 	return join(own[function], mayAssume(g.naming, function), everyFunction(g.naming, function))

@@ -24,6 +24,13 @@ type RPC struct {
 // MCP sends r and returns the HTTP answer.
 func (f *Fixture) MCP(t testing.TB, r RPC) Answer {
 	t.Helper()
+	return f.Do(t, r.request())
+}
+
+// TryMCP is MCP for goroutines.
+func (f *Fixture) TryMCP(r RPC) (Answer, error) { return f.Try(r.request()) }
+
+func (r RPC) request() Request {
 	if r.Path == "" {
 		r.Path = "/mcp"
 	}
@@ -54,7 +61,7 @@ func (f *Fixture) MCP(t testing.TB, r RPC) Answer {
 	if !strings.HasPrefix(r.Method, "notifications/") {
 		body["id"] = 1
 	}
-	return f.Do(t, Request{Method: "POST", Path: r.Path, Token: r.Token, Body: body, Header: h})
+	return Request{Method: "POST", Path: r.Path, Token: r.Token, Body: body, Header: h}
 }
 
 // ToolResult is the result of a tools/call: whether it is an error, its text, and its structured content.

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"behalf.dev/behalf/integration/e2e"
 )
 
 // Pinned: this is the first release that knows both revisions. Node 22 is what it needs.
@@ -28,7 +26,7 @@ func TestConformance_OfBothRevisions_NothingUnexpected(t *testing.T) {
 	for _, revision := range []string{"2026-07-28", "2025-11-25"} {
 		t.Run(revision, func(t *testing.T) {
 			t.Parallel()
-			f := e2e.New(t)
+			f := withFixtures(t)
 			f.Connect(t, "acme", "user_alice", "github", "alice", nil)
 			url := withToken(t, f.URL, f.Session(t, "acme", "user_alice", nil)) + "/mcp"
 			expected, err := filepath.Abs("not-applicable-" + revision + ".yaml")
@@ -61,42 +59,27 @@ func exists(path string) bool { _, err := os.Stat(path); return err == nil }
 // install puts the suite into the cache, once, with a Node where there is none that is new enough.
 func install(t *testing.T) (modules string) {
 	t.Helper()
-	cache := os.Getenv("BEHALF_TEST_CACHE")
-	if cache == "" {
-		base, err := os.UserCacheDir()
-		if err != nil {
-			t.Fatal(err)
-		}
-		cache = filepath.Join(base, "behalf-test")
-	}
-	dir := filepath.Join(cache, "mcp-conformance-0.2.0-alpha.12")
-	modules, mark := filepath.Join(dir, "node_modules"), filepath.Join(dir, ".installed")
-	if exists(mark) {
-		return modules
-	}
-	if err := os.RemoveAll(dir); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "package.json"), []byte(`{"private":true}`), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	args := []string{"install", "--silent", "--no-fund", "--no-audit", "--ignore-scripts", suite}
+	packages := []string{suite}
 	if nodeMajor(t) < 22 {
-		args = append(args, node)
+		packages = append(packages, node)
 	}
-	npm := exec.CommandContext(t.Context(), "npm", args...)
-	npm.Dir = dir
-	if out, err := npm.CombinedOutput(); err != nil {
-		t.Fatalf("install %s: %v: %s", suite, err, out)
+	dir := cached(t, "mcp-conformance-0.2.0-alpha.12", func(string) [][]string {
+		return [][]string{append([]string{"npm", "install", "--silent", "--no-fund", "--no-audit", "--ignore-scripts", "--prefix", "."}, packages...)}
+	})
+	return filepath.Join(dir, "node_modules")
+}
+
+// cacheDir is where what tests fetch is kept.
+func cacheDir(t *testing.T) string {
+	t.Helper()
+	if cache := os.Getenv("BEHALF_TEST_CACHE"); cache != "" {
+		return cache
 	}
-	// Marked at the end, so that an install that was cut off is not taken for one that worked.
-	if err := os.WriteFile(mark, nil, 0o644); err != nil {
+	base, err := os.UserCacheDir()
+	if err != nil {
 		t.Fatal(err)
 	}
-	return modules
+	return filepath.Join(base, "behalf-test")
 }
 
 // nodeMajor is the machine's Node, 0 when there is none.

@@ -60,6 +60,8 @@ func legitimate() []attempt {
 		{"creates a tenant", "admin", nil, []ask{item("PutItem", "directory", "T#_deployment#D")}, true},
 		{"reads the stream", "audit", nil, []ask{item("GetRecords", "audit/stream/2026-01-01T00:00:00.000")}, true},
 		{"asks for a refresh", "execute", nil, []ask{lambda("refresh")}, true},
+		{"tells that an approval was asked for", "audit", nil, []ask{event("behalf-local")}, true},
+		own("reads a view of its own and one of the deployment", "execute", item("BatchGetItem", "vault", "T#acme#S", "T#_deployment#S")),
 	}
 }
 
@@ -69,6 +71,10 @@ func lambda(function string) ask {
 
 func queue(action, name string) ask {
 	return ask{"sqs:" + action, "arn:aws:sqs:" + policy.Region + ":" + policy.Account + ":behalf-local-" + name, nil}
+}
+
+func event(bus string) ask {
+	return ask{"events:PutEvents", "arn:aws:events:" + policy.Region + ":" + policy.Account + ":event-bus/" + bus, nil}
 }
 
 func role(action, name string) ask {
@@ -387,6 +393,11 @@ func functionAttacks() []attempt {
 		bare("forges a revocation message", "execute", queue("SendMessage", "revoke")),
 		bare("drains the revocations", "callback", queue("ReceiveMessage", "revoke")),
 		bare("asks for a revocation", "callback", lambda("revoke")),
+		bare("tells the back end of an approval that nobody gave", "execute", event("behalf-local")),
+		foreign("tells the back end of an approval that nobody gave", "execute", event("behalf-local")),
+		bare("publishes on another bus", "audit", event("default")),
+		foreign("changes a view of the deployment", "execute", item("PutItem", "vault", "T#_deployment#S")),
+		foreign("changes a view of the deployment for a tenant", "directory", item("PutItem", "vault", "T#_deployment#S")),
 		bare("forges a refresh message", "scim", queue("SendMessage", "refresh")),
 		bare("reads the vault before it assumes a role", "callback", item("Query", "vault", "T#acme#U#alice")),
 		bare("reads the vault table behind the index", "refresh", item("Query", "vault", "T#acme#U#alice")),

@@ -31,6 +31,11 @@ type Opener interface {
 	Open(ctx context.Context, b connection.Binding, sealed []byte) (secret.Text, error)
 }
 
+// Events tells whoever listens of a decision, by its record.
+type Events interface {
+	ApprovalChanged(ctx context.Context, r audit.Record) error
+}
+
 // Deps is what a Desk works with, under one principal's credentials.
 type Deps struct {
 	Approvals  toolcall.Approvals
@@ -38,6 +43,7 @@ type Deps struct {
 	Principals Principals
 	Opener     Opener
 	Recorder   audit.Recorder
+	Events     Events
 	Log        *slog.Logger
 	Now        func() time.Time
 	NewID      func(prefix string) string
@@ -123,14 +129,18 @@ func (d *Desk) Decide(ctx context.Context, s tenant.Scope, id string, x Decision
 	if err != nil {
 		return a, err
 	}
-	if err := d.record(ctx, next, x, "succeeded", ""); err != nil { // first: a decision that is not on record must not be in force
+	made := d.note(next, x, "succeeded", "")
+	if err := d.Recorder.Record(ctx, made); err != nil { // first: a decision that is not on record must not be in force
 		return a, err
 	}
 	done, err := d.Approvals.PutApproval(ctx, next)
 	if err == nil {
+		if perr := d.Events.ApprovalChanged(context.WithoutCancel(ctx), made); perr != nil { // nothing hangs on it
+			d.Log.ErrorContext(ctx, "event not published", "approval", id, "error", perr)
+		}
 		return done, nil
 	}
-	if rerr := d.record(context.WithoutCancel(ctx), next, x, "failed", string(fault.From(err).Code)); rerr != nil {
+	if rerr := d.Recorder.Record(context.WithoutCancel(ctx), d.note(next, x, "failed", string(fault.From(err).Code))); rerr != nil {
 		d.Log.ErrorContext(ctx, "a decision that failed is recorded as if it had not", "approval", id, "error", rerr)
 	}
 	if !fault.Is(err, fault.Conflict) {
@@ -158,8 +168,8 @@ func (d *Desk) pending(ctx context.Context, s tenant.Scope, id string) (toolcall
 	return d.Get(ctx, s, id)
 }
 
-func (d *Desk) record(ctx context.Context, a toolcall.Approval, x Decision, outcome, code string) error {
-	return d.Recorder.Record(ctx, audit.Record{ID: d.NewID("aud"), Kind: audit.ApprovalDecided, Time: d.Now(), Tenant: a.Tenant, Principal: string(a.Principal), Connector: a.Connector,
+func (d *Desk) note(a toolcall.Approval, x Decision, outcome, code string) audit.Record {
+	return audit.Record{ID: d.NewID("aud"), Kind: audit.ApprovalDecided, Time: d.Now(), Tenant: a.Tenant, Principal: string(a.Principal), Connector: a.Connector,
 		Connection: string(a.Connection), Session: a.Session, Agent: a.Agent, Run: a.Run, Tool: a.Tool, Effect: string(a.Effect), Rule: a.Rule, Approval: a.ID, ApprovedBy: x.Approver,
-		Reason: string(a.Status), By: x.By, Outcome: outcome, Code: code})
+		Reason: string(a.Status), By: x.By, Outcome: outcome, Code: code, ApprovalAsked: a.Asked.UTC()}
 }

@@ -16,6 +16,8 @@ type Activity struct {
 	Connection string    `json:"connection_id"`
 	Tool       string    `json:"tool"`
 	Agent      string    `json:"agent,omitempty"`
+	// Channel is how the agent called; empty for what was done before that was recorded.
+	Channel Channel `json:"channel,omitempty"`
 	// Outcome is "succeeded", "failed" or "unknown"; "refused" for a call that was not made.
 	Outcome string `json:"outcome"`
 	// Code says why it failed or was refused, in the words of package fault.
@@ -33,7 +35,7 @@ const (
 func Activities(records []Record) map[tenant.Scope][]Activity {
 	out := map[tenant.Scope][]Activity{}
 	for _, r := range records {
-		a := Activity{r.ID, r.Time, r.Connector, r.Connection, r.Tool, r.Agent, r.Outcome, r.Code}
+		a := Activity{r.ID, r.Time, r.Connector, r.Connection, r.Tool, r.Agent, r.Channel, r.Outcome, r.Code}
 		if r.Kind == ExecutionRefused {
 			a.Outcome = "refused"
 		} else if r.Kind != ExecutionOutcome {

@@ -110,6 +110,27 @@ type Record struct {
 	Issuer     string `json:"issuer,omitempty"`
 	// RequestID ties the record to the logs.
 	RequestID string `json:"request_id,omitempty"`
+	// Channel is how the agent called, View the view of MCP that it called through (or that was changed), Client what its software calls itself:
+	// its own word (ClientName), on which nothing may rest.
+	Channel Channel `json:"channel,omitempty"`
+	View    string  `json:"mcp_view,omitempty"`
+	Client  string  `json:"client,omitempty"`
+	// ApprovalAsked is when the approval was asked for; on the one record by which a person was asked and on that of the
+	// decision, not on those of calls that came while the answer was awaited.
+	ApprovalAsked time.Time `json:"approval_requested_at,omitzero"`
+	// Format is the format that the record was written in. Whoever writes records sets it (Stamp).
+	Format int `json:"format,omitempty"`
+}
+
+// Format is the newest format of records. Fields are only added, each absent from the JSON while it is empty, so that the hash
+// of a record is the same in every later version; adding one makes a new format, so that an older verifier can tell a record with
+// fields that it does not know from one that was changed. Format 1 has channel, mcp_view, client and approval_requested_at.
+const Format = 1
+
+// Stamp is r as it is written now.
+func (r Record) Stamp() Record {
+	r.Format = Format
+	return r
 }
 
 // Recorder makes records durable. Record returns only after the write is acknowledged; an error means that nothing may

@@ -37,6 +37,8 @@ func Verify(records []Record, segments []Segment, now time.Time, grace time.Dura
 			rep.Unsealed++
 		case !ok:
 			rep.problem("record %s of %s is in no segment", r.ID, r.Time.Format(time.RFC3339))
+		case want != have[r.ID] && r.Format > Format:
+			rep.problem("record %s has format %d, which is newer than this program (%d): verify it with a newer one", r.ID, r.Format, Format)
 		case want != have[r.ID]:
 			rep.problem("record %s was changed after it was sealed", r.ID)
 		}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -57,6 +58,18 @@ func (b *Bus) ConnectionChanged(ctx context.Context, kind audit.Kind, c connecti
 // LinkChanged publishes what happened to a connect link, by the connection that it was made for.
 func (b *Bus) LinkChanged(ctx context.Context, t events.Type, ref connection.Ref, reason string) error {
 	return b.put(ctx, t, events.Link{Head: b.head(ref.Tenant), Principal: string(ref.Principal), Connector: ref.Connector, Connection: string(ref.ID), Reason: reason})
+}
+
+// ApprovalChanged publishes that an approval was asked for or decided, by the record of it. The event's id is made of the record's,
+// so that a record that is published twice is one event.
+func (b *Bus) ApprovalChanged(ctx context.Context, r audit.Record) error {
+	t, status := events.ApprovalRequested, "pending"
+	if r.Kind == audit.ApprovalDecided {
+		t, status = events.ApprovalDecided, r.Reason
+	}
+	head := events.Head{ID: "evt_" + strings.TrimPrefix(r.ID, "aud_"), Version: events.Version, Tenant: string(r.Tenant), Time: r.Time.UTC()}
+	return b.put(ctx, t, events.Approval{Head: head, Principal: r.Principal, OnBehalfOf: r.OnBehalfOf, Approval: r.Approval, RequestedAt: r.ApprovalAsked.UTC(), Status: status, Connector: r.Connector,
+		Connection: r.Connection, Tool: r.Tool, Effect: r.Effect, Agent: r.Agent, Run: r.Run, Rule: r.Rule, Approver: r.ApprovedBy})
 }
 
 // WebhookChanged publishes what happened to a webhook endpoint of owner.

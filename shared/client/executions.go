@@ -60,6 +60,8 @@ type ExecutionRecord struct {
 	Agent        string `json:"agent,omitempty"`
 	RunID        string `json:"run_id,omitempty"`
 	InputSHA256  string `json:"input_sha256,omitempty"`
+	// Channel is how the agent called: http, batch, proxy or mcp.
+	Channel string `json:"channel,omitempty"`
 	// Method and Path are those of a proxied request.
 	Method string `json:"method,omitempty"`
 	Path   string `json:"path,omitempty"`

@@ -149,6 +149,12 @@ func methods() []method {
 		{"GET /v1/tools", "", nil, func(x ctx, c cl) (any, error) {
 			return c.Session(secret.FromString(session)).ToolPage(x, client.OpenAI, "issue", page)
 		}},
+		{"GET /v1/mcp-views", "", nil, func(x ctx, c cl) (any, error) { return c.DeploymentViews(x, page) }},
+		{"PUT /v1/mcp-views/{view}", "", nil, func(x ctx, c cl) (any, error) {
+			return c.PutDeploymentView(x, "support", client.ViewSettings{Effects: []string{"read"}})
+		}},
+		{"GET /v1/mcp-views/{view}", "", nil, func(x ctx, c cl) (any, error) { return c.DeploymentView(x, "support") }},
+		{"DELETE /v1/mcp-views/{view}", "", nil, func(x ctx, c cl) (any, error) { return none(c.DeleteDeploymentView(x, "support")) }},
 		{"GET /v1/tenants/{tenant}/mcp-views", "", nil, func(x ctx, c cl) (any, error) { return c.Views(x, "acme", page) }},
 		{"PUT /v1/tenants/{tenant}/mcp-views/{view}", "", nil, func(x ctx, c cl) (any, error) {
 			return c.PutView(x, "acme", "support", client.ViewSettings{Connectors: []string{"github"}, Tools: []string{"github_list_issues"}, Effects: []string{"read"}})

@@ -59,3 +59,25 @@ func (c *Client) AllViews(ctx context.Context, tenant string) iter.Seq2[View, er
 		return p.Views, p.Cursor, err
 	})
 }
+
+const deploymentViewRoute = "/v1/mcp-views/{view}"
+
+// PutDeploymentView makes or replaces a view that every tenant has, save those with a view of the same name.
+func (c *Client) PutDeploymentView(ctx context.Context, name string, s ViewSettings) (View, error) {
+	return get[View](ctx, c, call{method: http.MethodPut, route: deploymentViewRoute, params: []string{name}, body: s})
+}
+
+// DeploymentView reads a view that every tenant has; fault.NotFound when there is none.
+func (c *Client) DeploymentView(ctx context.Context, name string) (View, error) {
+	return get[View](ctx, c, call{method: http.MethodGet, route: deploymentViewRoute, params: []string{name}})
+}
+
+// DeleteDeploymentView removes a view that every tenant has.
+func (c *Client) DeleteDeploymentView(ctx context.Context, name string) error {
+	return c.do(ctx, call{method: http.MethodDelete, route: deploymentViewRoute, params: []string{name}}, nil)
+}
+
+// DeploymentViews reads one page of the views that every tenant has.
+func (c *Client) DeploymentViews(ctx context.Context, p Page) (ViewPage, error) {
+	return get[ViewPage](ctx, c, call{method: http.MethodGet, route: "/v1/mcp-views", query: p.query()})
+}

@@ -17,7 +17,7 @@ const auditKept = 400 * 24 * time.Hour
 
 // Record appends one audit row. It exists already only if a lost answer made the SDK repeat the write.
 func (db *DB) Record(ctx context.Context, r audit.Record) error {
-	i, err := document(auditKey(r.Tenant, r.Time, r.ID), 1, r)
+	i, err := document(auditKey(r.Tenant, r.Time, r.ID), 1, r.Stamp())
 	if err != nil {
 		return err
 	}

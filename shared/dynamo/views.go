@@ -36,7 +36,34 @@ func (db *DB) View(ctx context.Context, t tenant.ID, name string) (toolcall.View
 	return s.View, nil
 }
 
+// ViewFor reads the view that a session of the tenant gets by a name, in one request: the tenant's own, else that of the whole
+// deployment. fault.NotFound when there is neither.
+func (db *DB) ViewFor(ctx context.Context, t tenant.ID, name string) (toolcall.View, error) {
+	items, err := db.batchGet(ctx, db.names.Vault, []item{viewKey(t, name).item(), viewKey(tenant.Deployment, name).item()})
+	if err != nil {
+		return toolcall.View{}, err
+	}
+	var found *storedView
+	for _, i := range items {
+		var s storedView
+		if err := decode(i, &s); err != nil {
+			return toolcall.View{}, err
+		}
+		s.Version = number(i, attrVersion)
+		if own := text(i, attrPK) == viewKey(t, name).pk; !s.Deleted && (own || found == nil) {
+			found = &s
+		}
+	}
+	if found == nil {
+		return toolcall.View{}, noView(t, name)
+	}
+	return found.View, nil
+}
+
 func noView(t tenant.ID, name string) error {
+	if t == tenant.Deployment {
+		return fault.New(fault.NotFound, "there is no view %q for all tenants; make it with PUT /v1/mcp-views/%s", name, name).WithField("view")
+	}
 	return fault.New(fault.NotFound, "tenant %q has no view %q; make it with PUT /v1/tenants/%s/mcp-views/%s", t, name, t, name).WithField("view")
 }
 

@@ -18,7 +18,7 @@ func (s *Store) Record(ctx context.Context, r audit.Record) error {
 		if s.recorded[idKey{r.Tenant, r.ID}] {
 			return errLost
 		}
-		row, err := encode(r, 1)
+		row, err := encode(r.Stamp(), 1)
 		if err == nil {
 			s.records[r.Tenant], s.recorded[idKey{r.Tenant, r.ID}] = append(s.records[r.Tenant], row), true
 		}

@@ -27,6 +27,21 @@ func (s *Store) View(ctx context.Context, t tenant.ID, name string) (v toolcall.
 	return v, err
 }
 
+// ViewFor reads the view that a session of the tenant gets by a name: the tenant's own, else that of the whole deployment.
+func (s *Store) ViewFor(ctx context.Context, t tenant.ID, name string) (v toolcall.View, err error) {
+	err = s.do(ctx, "ViewFor", func() error {
+		for _, owner := range []tenant.ID{t, tenant.Deployment} {
+			r := s.views[idKey{owner, name}]
+			if r.version > 0 && string(r.doc) != deletedView {
+				v.Version = r.version
+				return r.decode(&v)
+			}
+		}
+		return fault.New(fault.NotFound, "tenant %q has no view %q", t, name).WithField("view")
+	})
+	return v, err
+}
+
 // PutView writes a view if the stored version is v's (0: never there); fault.Conflict otherwise.
 func (s *Store) PutView(ctx context.Context, t tenant.ID, v toolcall.View) error {
 	return s.do(ctx, "PutView", func() error {

@@ -81,7 +81,7 @@ func link(t tenant.ID, id string) oauthflow.Link {
 
 func record(t tenant.ID, n int) audit.Record {
 	return audit.Record{ID: fmt.Sprintf("aud_%026d", n), Kind: audit.ExecutionIntent, Time: epoch().Add(time.Duration(n) * time.Second), Tenant: t, Principal: "alice",
-		Connector: "github", Scopes: []string{"repo"}, Generation: uint64(n), Outcome: "succeeded", DurationMS: 12}
+		Connector: "github", Scopes: []string{"repo"}, Generation: uint64(n), Outcome: "succeeded", DurationMS: 12}.Stamp()
 }
 
 func openTenant(t *testing.T, s Store, id tenant.ID) dynamo.Tenant {

@@ -28,6 +28,7 @@ func Records(t *testing.T, open func(t *testing.T) Store) {
 		"EndSession_ManyAtOnce_NoneIsLost":                endSessions,
 		"Issuer_StoredReadDeleted_OfItsTenantOnly":        issuerCycle,
 		"View_StoredReadDeleted_OfItsTenantOnly":          viewCycle,
+		"ViewFor_OwnBeforeTheDeployments":                 viewOfAll,
 		"Views_InPages_WithoutDeletedOnes":                viewList,
 		"Due_StatusAndTime_Decide":                        dueStatus,
 		"Due_OverAllShards_LongestOverdueFirst":           dueOrder,

@@ -7,6 +7,7 @@ import (
 
 	"behalf.dev/behalf/shared/catalog"
 	"behalf.dev/behalf/shared/fault"
+	"behalf.dev/behalf/shared/tenant"
 	"behalf.dev/behalf/shared/toolcall"
 )
 
@@ -36,6 +37,35 @@ func viewCycle(t *testing.T, s Store) {
 	}
 	v.Version = gone.Version
 	must(t, s.PutView(ctx, acme, v)) // the name may be used again
+}
+
+func viewOfAll(t *testing.T, s Store) {
+	ctx := context.Background()
+	_, err := s.ViewFor(ctx, acme, "support")
+	want(t, err, fault.NotFound)
+	must(t, s.PutView(ctx, tenant.Deployment, toolcall.View{Name: "support", Connectors: []string{"github"}}))
+	must(t, s.PutView(ctx, acme, toolcall.View{Name: "support", Connectors: []string{"slack"}}))
+	got := func(id tenant.ID) toolcall.View {
+		t.Helper()
+		v, err := s.ViewFor(ctx, id, "support")
+		must(t, err)
+		return v
+	}
+	own := got(acme)
+	if other := got(other); own.Connectors[0] != "slack" || other.Connectors[0] != "github" {
+		t.Errorf("the tenant with its own gets %v, another %v", own, other)
+	}
+	must(t, s.DeleteView(ctx, acme, own))
+	if v := got(acme); v.Connectors[0] != "github" { // the mark of the deleted one hides nothing
+		t.Errorf("%v", v)
+	}
+	_, err = s.View(ctx, acme, "support") // which the deployment's is not
+	want(t, err, fault.NotFound)
+	all, err := s.View(ctx, tenant.Deployment, "support")
+	must(t, err)
+	must(t, s.DeleteView(ctx, tenant.Deployment, all))
+	_, err = s.ViewFor(ctx, acme, "support")
+	want(t, err, fault.NotFound)
 }
 
 func viewList(t *testing.T, s Store) {

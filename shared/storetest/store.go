@@ -126,6 +126,7 @@ type Views interface {
 	View(ctx context.Context, t tenant.ID, name string) (toolcall.View, error)
 	PutView(ctx context.Context, t tenant.ID, v toolcall.View) error
 	DeleteView(ctx context.Context, t tenant.ID, v toolcall.View) error
+	ViewFor(ctx context.Context, t tenant.ID, name string) (toolcall.View, error)
 	Views(ctx context.Context, t tenant.ID, after string, limit int) ([]toolcall.View, string, error)
 }
 

@@ -129,7 +129,11 @@ func (e *Executor) ask(ctx context.Context, r *run, a Approval) error {
 	if a.Input, err = e.Sealer.Seal(ctx, ApprovalBinding(a), secret.New(input)); err != nil {
 		return unreadable(err)
 	}
-	if _, err := e.Approvals.PutApproval(ctx, a); err != nil && !fault.Is(err, fault.Conflict) { // Conflict: asked at the same time
+	_, err = e.Approvals.PutApproval(ctx, a)
+	switch {
+	case err == nil:
+		r.asked = a.Asked
+	case !fault.Is(err, fault.Conflict): // Conflict: asked at the same time
 		return unreadable(err)
 	}
 	return e.approvalRequired(a)

@@ -146,6 +146,9 @@ type Call struct {
 	// wish, and the same call with more room is the same call.
 	Room      int
 	RequestID string
+	// Channel and Client go on record: how the call came, and what the caller's software calls itself.
+	Channel audit.Channel
+	Client  string
 	// View narrows what may be called; nil for a call that came without one.
 	View *View
 }
@@ -188,6 +191,8 @@ type run struct {
 	bytes  int64
 	// done tells that the provider did what was asked, whatever became of its answer.
 	done bool
+	// asked is when this call asked a person for an approval; zero when it did not.
+	asked time.Time
 }
 
 // Run executes c for s. Every error is a fault of the closed set; a refusal is recorded like an execution.

@@ -207,6 +207,7 @@ func (e *Executor) record(ctx context.Context, r *run, kind audit.Kind, err erro
 	a := audit.Record{ID: e.NewID("aud"), Kind: kind, Time: e.Now(), Tenant: r.session.Tenant, Principal: string(r.session.Principal), OnBehalfOf: string(r.session.OnBehalfOf), Session: r.session.ID,
 		Parents: r.session.Parents, Agent: r.session.Agent, Run: r.session.Run, Execution: r.id, InputSHA256: r.digest, RequestID: r.call.RequestID,
 		Approval: r.approval.ID, ApprovedBy: r.approval.DecidedBy, Rule: r.decision.Approval, Connection: string(r.held.ID), Grant: string(r.held.Grant), Scopes: r.held.Scopes, Generation: r.held.Refresh.Generation}
+	a.Channel, a.View, a.Client = r.call.Channel, r.call.View.name(), audit.ClientName(r.call.Client)
 	if r.op != nil { // a name that is no tool's is left out: it may be anything, even a secret pasted by mistake
 		a.Connector, a.Tool, a.Effect, a.Method, a.Path = r.spec.ID, r.op.name, string(r.op.effect), r.op.method, r.op.path
 	}
@@ -227,6 +228,9 @@ func (e *Executor) record(ctx context.Context, r *run, kind audit.Kind, err erro
 		a.Reason, _ = fault.From(err).Detail["reason"].(string)
 		if rule, ok := fault.From(err).Detail["rule"].(string); ok {
 			a.Rule = rule
+		}
+		if id, ok := fault.From(err).Detail["approval_id"].(string); ok {
+			a.Approval, a.ApprovalAsked = id, r.asked
 		}
 	}
 	return e.Recorder.Record(ctx, a)

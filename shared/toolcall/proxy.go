@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"behalf.dev/behalf/shared/audit"
 	"behalf.dev/behalf/shared/authn"
 	"behalf.dev/behalf/shared/catalog"
 	"behalf.dev/behalf/shared/connection"
@@ -28,6 +29,8 @@ type ProxyCall struct {
 	Body   []byte
 	// Connection, IdempotencyKey and RequestID are as in Call.
 	Connection, IdempotencyKey, RequestID string
+	// Client is what the caller's software calls itself.
+	Client string
 }
 
 // ProxyResult is the provider's answer, whatever its status, without the headers that are not the caller's business.
@@ -47,7 +50,7 @@ type ProxyResult struct {
 // answers, not errors; an error means that the call was not made, that the connection cannot be used, or that nobody
 // knows whether a write happened.
 func (e *Executor) Proxy(ctx context.Context, s authn.Session, p ProxyCall) (ProxyResult, error) {
-	r := &run{id: e.NewID("exec"), session: s, call: Call{Connection: p.Connection, IdempotencyKey: p.IdempotencyKey, RequestID: p.RequestID}}
+	r := &run{id: e.NewID("exec"), session: s, call: Call{Connection: p.Connection, IdempotencyKey: p.IdempotencyKey, RequestID: p.RequestID, Channel: audit.OverProxy, Client: p.Client}}
 	res, err := e.run(ctx, r, func(r *run) error { return e.resolveProxy(r, p) })
 	if err != nil {
 		return ProxyResult{}, err

@@ -40,6 +40,14 @@ func (v *View) Allows(t *catalog.Tool) bool {
 	return v == nil || within(v.Connectors, t.Connector().ID) && within(v.Tools, t.Name) && within(v.Effects, t.Effect)
 }
 
+// name is the view's, empty for a nil View.
+func (v *View) name() string {
+	if v == nil {
+		return ""
+	}
+	return v.Name
+}
+
 func within[T comparable](list []T, x T) bool { return len(list) == 0 || slices.Contains(list, x) }
 
 // Check fails on a view that limits nothing, or names what the catalog does not have: fault.InvalidInput with the pointer.

@@ -16,7 +16,7 @@ import (
 )
 
 func (e environment) audit() *cobra.Command {
-	c := &cobra.Command{Use: "audit", Short: "Verify an audit trail offline", Args: noArgs}
+	c := &cobra.Command{Use: "audit", Short: "Read an audit trail; verify it offline", Args: noArgs}
 	var grace time.Duration
 	v := &cobra.Command{
 		Use: "verify FILE|DIR [DIR]", Short: "Recompute the hash chain of an exported trail",
@@ -40,7 +40,7 @@ itself, but not its copies. Alone they are checked as a chain without records.`,
 		RunE: func(_ *cobra.Command, args []string) error { return e.verify(args, grace) },
 	}
 	v.Flags().DurationVar(&grace, "grace", 5*time.Minute, "records younger than this may be unsealed")
-	c.AddCommand(v)
+	c.AddCommand(v, e.auditList())
 	return c
 }
 

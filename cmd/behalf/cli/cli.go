@@ -28,7 +28,7 @@ Start here:
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
 	e := environment{stdout, stderr, getenv}
-	root.AddCommand(e.demo(), e.dev(), e.connectors(), e.connections(), e.oauthClients(), e.tenants(), e.keys(), e.audit(), e.doctor())
+	root.AddCommand(e.demo(), e.dev(), e.connectors(), e.connections(), e.oauthClients(), e.tenants(), e.keys(), e.audit(), e.views(), e.doctor())
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)

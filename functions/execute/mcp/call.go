@@ -3,10 +3,12 @@ package mcp
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 
+	"behalf.dev/behalf/shared/audit"
 	"behalf.dev/behalf/shared/fault"
 	"behalf.dev/behalf/shared/toolcall"
 )
@@ -35,15 +37,50 @@ func (h handler) call(r *sdk.CallToolRequest) (sdk.Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.RequestID = h.requestID
+	c.RequestID, c.Channel, c.Client = h.requestID, audit.OverMCP, h.client(r.Params.Meta)
 	res, cerr := h.agent.Call(h.ctx, c)
 	if fault.Is(cerr, fault.NotFound) && fault.From(cerr).Field == "/tool" {
 		return nil, &jsonrpc.Error{Code: jsonrpc.CodeInvalidParams, Message: fault.From(cerr).Message} // MCP, tools: an unknown tool is a protocol error
 	}
 	if cerr != nil {
-		return h.failure(cerr), nil
+		return h.answer(h.failure(cerr)), nil
 	}
-	return success(c.Tool, res), nil
+	return h.answer(success(c.Tool, res)), nil
+}
+
+// answer is res as the request's revision wants it.
+func (h handler) answer(res *sdk.CallToolResult) sdk.Result {
+	if h.revision >= revision2026 {
+		return finished{res}
+	}
+	return res
+}
+
+// finished is a result that says that it is all there is, which revision 2026-07-28 requires of results. The SDK says so only for
+// tools that it knows itself.
+type finished struct{ *sdk.CallToolResult }
+
+// MarshalJSON adds resultType.
+func (f finished) MarshalJSON() ([]byte, error) {
+	b, err := json.Marshal(f.CallToolResult)
+	if err != nil || len(b) < 3 { // which no result is: content is always there
+		return b, err
+	}
+	return append([]byte(`{"resultType":"complete",`), b[1:]...), nil
+}
+
+// metaClient is where a client says in each request what it is, since revision 2026-07-28.
+const metaClient = "io.modelcontextprotocol/clientInfo"
+
+// client is what the caller's software calls itself: name and version of its clientInfo, else its User-Agent. Before revision
+// 2026-07-28 clientInfo comes with initialize alone, and this server remembers nothing from one request to the next.
+func (h handler) client(m sdk.Meta) string {
+	info, _ := m[metaClient].(map[string]any)
+	if name, _ := info["name"].(string); name != "" {
+		version, _ := info["version"].(string)
+		return strings.TrimSuffix(name+"/"+version, "/")
+	}
+	return h.userAgent
 }
 
 // metaText reads a text of _meta. Anything else there is refused: an idempotency key that is silently ignored would let a

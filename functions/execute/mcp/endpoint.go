@@ -41,7 +41,7 @@ func (e Endpoint) Serve(ctx context.Context, r *apigw.Request, a Agent) (*apigw.
 	if err != nil {
 		return nil, err
 	}
-	server := e.server(ctx, a, r.ID())
+	server := e.server(ctx, a, r)
 	h := sdk.NewStreamableHTTPHandler(func(*http.Request) *sdk.Server { return server }, &sdk.StreamableHTTPOptions{
 		Stateless: true, JSONResponse: true, PropagateRequestCancellation: true, MaxRequestBodyBytes: apigw.MaxBody, Logger: slog.New(slog.DiscardHandler),
 	})

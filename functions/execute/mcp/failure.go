@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 
@@ -59,9 +60,14 @@ func plain(v any) string {
 	return string(b)
 }
 
+// longWait is after how many seconds an agent should rather end its turn than wait: a budget may begin anew in a month.
+const longWait = 120
+
 // advice is what the model should do next.
 func advice(f *fault.Error) string {
-	if s := fault.RetrySeconds(f); s > 0 {
+	if s := fault.RetrySeconds(f); s > longWait {
+		return fmt.Sprintf("stop, and tell the user. The same call can be made again in %s.", (time.Duration(s) * time.Second))
+	} else if s > 0 {
 		return fmt.Sprintf("wait %d seconds and make the same call again.", s)
 	}
 	switch f.Code {

@@ -34,10 +34,10 @@ var methods = [...]string{"initialize", "ping", "server/discover", "tools/list",
 	"notifications/progress", "notifications/roots/list_changed"}
 
 // server is a server for one request of one agent.
-func (e Endpoint) server(ctx context.Context, a Agent, requestID string) *sdk.Server {
+func (e Endpoint) server(ctx context.Context, a Agent, r *apigw.Request) *sdk.Server {
 	s := sdk.NewServer(&sdk.Implementation{Name: "behalf", Title: "Behalf", Version: e.Version, WebsiteURL: e.Public},
 		&sdk.ServerOptions{Instructions: instructions, Capabilities: &sdk.ServerCapabilities{Tools: &sdk.ToolCapabilities{}}, Logger: slog.New(slog.DiscardHandler), SetCacheable: private})
-	h := handler{Endpoint: e, ctx: ctx, agent: a, requestID: requestID}
+	h := handler{Endpoint: e, ctx: ctx, agent: a, requestID: r.ID(), userAgent: r.Header("User-Agent"), revision: r.Header("Mcp-Protocol-Version")}
 	s.AddReceivingMiddleware(func(next sdk.MethodHandler) sdk.MethodHandler {
 		return func(ctx context.Context, method string, req sdk.Request) (sdk.Result, error) {
 			return h.handle(ctx, method, req, next)
@@ -58,6 +58,9 @@ type handler struct {
 	ctx       context.Context
 	agent     Agent
 	requestID string
+	userAgent string
+	// revision is the request's, as its header says.
+	revision string
 }
 
 // handle runs in a goroutine of the SDK, where a panic would end the process and everybody's requests in it.
