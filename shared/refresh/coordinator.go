@@ -31,7 +31,7 @@ func New(d Deps) *Coordinator {
 // A follower looks again after a quarter of the time that it waited, within these bounds, so it learns of a quick refresh quickly
 // and of a slow one with little delay. A look is one strong read of one item, of which a partition gives 3,000 per second
 // (DynamoDB Developer Guide, "Burst and adaptive capacity"): enough for two hundred at once.
-const soonest, latest = 100 * time.Millisecond, 200 * time.Millisecond
+const soonest, latest = 80 * time.Millisecond, 150 * time.Millisecond
 
 // look is when a follower that waited for so long looks again, with jitter, so that a crowd does not come all at once.
 func (c *Coordinator) look(waited time.Duration) time.Duration {
