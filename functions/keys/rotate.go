@@ -85,7 +85,11 @@ func (f *Function) rotateKeys(ctx context.Context, r *apigw.Request, by authn.Ca
 
 // rotate makes new versions and puts them on record.
 func (f *Function) rotate(ctx context.Context, w owned, keyARN string, kind audit.Kind, by string) error {
-	made, err := w.Vault.Rotate(ctx, w.tenant, keyARN, keyring.Purposes(w.tenant)...)
+	purposes := keyring.Purposes(w.tenant)
+	if kind == audit.KMSKeyChanged {
+		purposes = keyring.Brought()
+	}
+	made, err := w.Vault.Rotate(ctx, w.tenant, keyARN, purposes...)
 	return f.note(ctx, w, made, err, kind, keyARN, by)
 }
 
