@@ -36,13 +36,13 @@ func TestMeasured_EachGrant_CountsLikeARefresh(t *testing.T) {
 		mints    float64
 		requests float64
 	}{
-		"client credentials":          {cc, map[string]string{"id": "c", "key": "s"}, 200, minted, "ok", 1, 1},
-		"client credentials, refused": {cc, map[string]string{"id": "c", "key": "s"}, 400, `{"error":"invalid_grant"}`, "dead", 1, 1},
+		"client credentials":          {cc, map[string]string{"id": "c", "key": "s/ecret-0123"}, 200, minted, "ok", 1, 1},
+		"client credentials, refused": {cc, map[string]string{"id": "c", "key": "s/ecret-0123"}, 400, `{"error":"invalid_grant"}`, "dead", 1, 1},
 		"JWT bearer":                  {bearerJWT, map[string]string{"mail": "a@b.example", "key": rsaPEM}, 200, minted, "ok", 1, 1},
 		"JWT bearer, down":            {bearerJWT, map[string]string{"mail": "a@b.example", "key": rsaPEM}, 503, "", "transient", 1, 1},
 		"installation token":          {appJWT, map[string]string{"installation": "7"}, 201, `{"token":"ghs_1","expires_at":"2099-01-01T00:00:00Z"}`, "ok", 1, 1},
 		"key pair":                    {bareJWT, map[string]string{"user": "jane", "key": pemOf(t, ec)}, 200, `{"id":"u1"}`, "ok", 1, 0},
-		"refresh":                     {signedClient, nil, 200, minted, "ok", 0, 1},
+		"refresh":                     {strings.Replace(signedClient, "private_key_jwt", "client_secret_basic", 1), nil, 200, minted, "ok", 0, 1},
 	} {
 		c, _ := serve(t, x.manifest, x.status, x.answer)
 		kept, meta := secret.FromString("rt"), map[string]string(nil)
