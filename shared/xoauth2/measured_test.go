@@ -25,7 +25,7 @@ func TestMeasured_EachGrant_CountsLikeARefresh(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client := connection.Client{ID: "1234", Secret: secret.FromString(rsaPEM)}
+	client := connection.Client{ID: "1234", Secret: secret.FromString("hush-0123"), PrivateKey: secret.FromString(rsaPEM)}
 	cc := strings.NewReplacer("AUTH", "client_secret_basic", "FORMAT", "form").Replace(ownClient)
 	for name, x := range map[string]struct {
 		manifest string
