@@ -4,12 +4,14 @@ import (
 	"context"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"behalf.dev/behalf/connectors"
 	"behalf.dev/behalf/shared/apigw"
+	"behalf.dev/behalf/shared/awsevents"
 	"behalf.dev/behalf/shared/awslambda"
 	"behalf.dev/behalf/shared/awssqs"
 	"behalf.dev/behalf/shared/awssts"
@@ -28,6 +30,7 @@ type Function struct {
 	open    *workspace.Opener
 	vendor  *awssts.Vendor
 	queue   *awssqs.Queue
+	bus     *awsevents.Bus
 	revoke  awslambda.Revoker
 	catalog *catalog.Catalog
 	pages   pages
@@ -35,7 +38,7 @@ type Function struct {
 
 // Variables are the environment variables that New requires.
 func Variables() []string {
-	return []string{env.Stage, env.PublicURL, env.VaultTable, env.DirectoryTable, env.FlowTable, env.AuditTable, env.PortalRole, env.RevokeFunction, env.RevokeQueue}
+	return []string{env.Stage, env.PublicURL, env.VaultTable, env.DirectoryTable, env.FlowTable, env.AuditTable, env.PortalRole, env.RevokeFunction, env.RevokeQueue, env.EventBus}
 }
 
 // New wires the function.
@@ -43,7 +46,7 @@ func New(d awslambda.Deps) (*Function, error) {
 	r := env.NewReader(d.Lookup)
 	stage, public, role := r.Require(env.Stage), r.Require(env.PublicURL), r.Require(env.PortalRole)
 	tables := workspace.Tables(r)
-	revoke, queue := r.Require(env.RevokeFunction), r.Require(env.RevokeQueue)
+	revoke, queue, bus := r.Require(env.RevokeFunction), r.Require(env.RevokeQueue), r.Require(env.EventBus)
 	if err := r.Err(); err != nil {
 		return nil, err
 	}
@@ -56,7 +59,7 @@ func New(d awslambda.Deps) (*Function, error) {
 		return nil, err
 	}
 	f := &Function{deps: d, public: public, catalog: cat, pages: p, open: workspace.NewOpener(d.AWS, stage, tables, "", d.Now), vendor: awssts.NewVendor(sts.NewFromConfig(d.AWS), role, d.Now),
-		queue: awssqs.New(sqs.NewFromConfig(d.AWS), queue), revoke: awslambda.Revoker{Caller: awslambda.NewCaller(lambda.NewFromConfig(d.AWS)), Function: revoke}}
+		queue: awssqs.New(sqs.NewFromConfig(d.AWS), queue), bus: awsevents.New(eventbridge.NewFromConfig(d.AWS), bus, d.Now, d.IDs.New), revoke: awslambda.Revoker{Caller: awslambda.NewCaller(lambda.NewFromConfig(d.AWS)), Function: revoke}}
 	f.Mux = apigw.NewMux(d.Log, f.routes()).Render(f.render)
 	return f, nil
 }

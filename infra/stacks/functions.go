@@ -31,7 +31,7 @@ func functions() []function {
 		{name: "callback", purpose: "connects accounts", memory: 256, timeout: apiTimeout,
 			variables: join(public, []string{env.VaultKey, env.ConnectRole, env.EventBus})},
 		{name: "portal", purpose: "shows people their connections", memory: 256, timeout: apiTimeout,
-			variables: join(public, []string{env.PortalRole, env.RevokeFunction, env.RevokeQueue})},
+			variables: join(public, []string{env.PortalRole, env.RevokeFunction, env.RevokeQueue, env.EventBus})},
 		{name: "execute", purpose: "calls providers for agents", memory: 256, timeout: apiTimeout,
 			variables: join(public, []string{env.VaultKey, env.RefreshFunction})},
 		{name: "refresh", purpose: "keeps credentials fresh", memory: 512, timeout: 90, reserved: 100,
@@ -75,7 +75,7 @@ func functionPolicy(g grants, function string) []statement {
 			toRevoke, publish,
 		},
 		"callback": {publish},
-		"portal":   {toRevoke, allow("AskNow", []string{"lambda:InvokeFunction"}, g.function("revoke"))},
+		"portal":   {toRevoke, publish, allow("AskNow", []string{"lambda:InvokeFunction"}, g.function("revoke"))},
 		"execute":  {allow("AskRefresh", []string{"lambda:InvokeFunction"}, g.function("refresh"))},
 		"refresh": {
 			allow("FindDue", []string{"dynamodb:Query"}, g.table("vault")+"/index/due"),
