@@ -24,6 +24,24 @@ const minGrace = 15 * time.Second
 // one from an endpoint that always takes ten seconds, and a grace period would run out over it.
 const patient = 14 * time.Second
 
+// hasty is how long a provider with a grace period may take while that runs out: its answer to an earlier request was lost. With a
+// whole lease for each, two requests fill the period, and the second fault loses the grant; these leave room for a third.
+const hasty, hastyLease = 6 * time.Second, 11 * time.Second
+
+// pressed reports that an answer was lost and that the token which was sent still works for a while.
+func pressed(spec *catalog.Connector, c connection.Connection, now time.Time) bool {
+	return c.Refresh.IntentGeneration == c.Refresh.Generation+1 && now.Before(c.Refresh.IntentAt.Add(time.Duration(spec.Rotation.GraceSeconds)*time.Second))
+}
+
+// leaseOf is for how long a lease is taken at now.
+func leaseOf(spec *catalog.Connector, c connection.Connection, now time.Time) time.Duration {
+	k := classOf(spec, c)
+	if k.rotation == catalog.RotationGrace && pressed(spec, c, now) {
+		return min(k.lease, hastyLease)
+	}
+	return k.lease
+}
+
 // classOf is the connector's rotation class, corrected by what the provider was seen to do: a "static" provider that
 // answered with a new refresh token is strict (Salesforce: the customer's administrator decides).
 func classOf(spec *catalog.Connector, c connection.Connection) class {

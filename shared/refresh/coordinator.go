@@ -156,7 +156,7 @@ func (c *Coordinator) lease(ctx context.Context, conn connection.Connection) (co
 			x.Refresh.IntentGeneration, x.Refresh.IntentAt = g+1, x.Refresh.LeaseUntil.Add(-k.lease)
 		}
 		x.Refresh.Fence++
-		x.Refresh.LeaseOwner, x.Refresh.LeaseUntil = owner, now.Add(classOf(spec, x).lease)
+		x.Refresh.LeaseOwner, x.Refresh.LeaseUntil = owner, now.Add(leaseOf(spec, x, now))
 		return x, nil
 	})
 	switch {
