@@ -24,13 +24,14 @@ const minGrace = 15 * time.Second
 // one from an endpoint that always takes ten seconds, and a grace period would run out over it.
 const patient = 14 * time.Second
 
-// hasty is how long a provider with a grace period may take while that runs out: its answer to an earlier request was lost. With a
-// whole lease for each, two requests fill the period, and the second fault loses the grant; these leave room for a third.
-const hasty, hastyLease = 6 * time.Second, 11 * time.Second
+// hasty is how long a provider with a grace period may take while that runs out, because its answer to an earlier request was lost,
+// if there is time for one more request behind it. The last one is waited for patiently: nothing comes after it.
+const hasty, hastyLease, hastyPause = 4 * time.Second, 7 * time.Second, 2 * time.Second
 
-// pressed reports that an answer was lost and that the token which was sent still works for a while.
+// pressed reports that an answer was lost, and that the token which was sent then can be sent now and once more.
 func pressed(spec *catalog.Connector, c connection.Connection, now time.Time) bool {
-	return c.Refresh.IntentGeneration == c.Refresh.Generation+1 && now.Before(c.Refresh.IntentAt.Add(time.Duration(spec.Rotation.GraceSeconds)*time.Second))
+	edge := c.Refresh.IntentAt.Add(time.Duration(spec.Rotation.GraceSeconds)*time.Second - graceEdge)
+	return c.Refresh.IntentGeneration == c.Refresh.Generation+1 && !now.Add(hastyLease+hastyPause).After(edge)
 }
 
 // leaseOf is for how long a lease is taken at now.

@@ -77,6 +77,7 @@ func (c *Coordinator) refresh(ctx context.Context, conn connection.Connection, r
 			continue
 		}
 		if left := deadline.Sub(c.Now()); left <= 0 {
+			c.follow(ctx, leased)
 			return busy(leased), nil
 		} else if err := c.Sleep(ctx, min(c.look(r.Wait-left), left)); err != nil {
 			return connection.RefreshResult{}, err
