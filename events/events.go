@@ -14,20 +14,21 @@ type Type string
 
 // What is published. The comment says when, and which optional fields are set.
 const (
-	ConnectionConnected       Type = "connection.connected"                // consent was confirmed and stored, the first time or again; grant_id
-	ConnectionRefreshed       Type = "connection.refreshed"                // new tokens are stored; by far the most frequent one
-	ConnectionScopesNarrowed  Type = "connection.scopes_narrowed"          // a refresh brought fewer permissions than before
-	ConnectionRefreshDelayed  Type = "connection.refresh_delayed"          // once in a row of failures; reason, failures, retry_at
-	ConnectionReauthorization Type = "connection.reauthorization_required" // only a new consent helps; reason
-	ConnectionPaused          Type = "connection.paused"                   // by the control plane
-	ConnectionResumed         Type = "connection.resumed"                  // by the control plane
-	ConnectionRevoked         Type = "connection.revoked"                  // for good; reason, provider_revocation
-	LinkOpened                Type = "connect_link.opened"                 // a person went on to the provider, the first time
-	LinkConsentDenied         Type = "connect_link.consent_denied"         // the provider sent the person back without a code; reason
-	LinkUserMismatch          Type = "connect_link.user_mismatch"          // another person than the link's consented; nothing is connected
-	ApprovalRequested         Type = "approval.requested"                  // a person is to decide about a call; once for each asking
-	ApprovalDecided           Type = "approval.decided"                    // somebody did; approver
-	WebhookDisabled           Type = "webhook.disabled"                    // an endpoint failed for days, or answered 410; reason
+	ConnectionConnected          Type = "connection.connected"                // consent was confirmed and stored, the first time or again; grant_id
+	ConnectionRefreshed          Type = "connection.refreshed"                // new tokens are stored; by far the most frequent one
+	ConnectionScopesNarrowed     Type = "connection.scopes_narrowed"          // a refresh brought fewer permissions than before
+	ConnectionRefreshDelayed     Type = "connection.refresh_delayed"          // once in a row of failures; reason, failures, retry_at
+	ConnectionReauthorization    Type = "connection.reauthorization_required" // only a new consent helps; reason
+	ConnectionPaused             Type = "connection.paused"                   // by the control plane
+	ConnectionResumed            Type = "connection.resumed"                  // by the control plane
+	ConnectionRevoked            Type = "connection.revoked"                  // for good, from this moment on; reason; provider_revocation is "pending"
+	ConnectionProviderRevocation Type = "connection.provider_revocation"      // what the provider made of it, later; provider_revocation
+	LinkOpened                   Type = "connect_link.opened"                 // a person went on to the provider, the first time
+	LinkConsentDenied            Type = "connect_link.consent_denied"         // the provider sent the person back without a code; reason
+	LinkUserMismatch             Type = "connect_link.user_mismatch"          // another person than the link's consented; nothing is connected
+	ApprovalRequested            Type = "approval.requested"                  // a person is to decide about a call; once for each asking
+	ApprovalDecided              Type = "approval.decided"                    // somebody did; approver
+	WebhookDisabled              Type = "webhook.disabled"                    // an endpoint failed for days, or answered 410; reason
 )
 
 // WebhookTest is sent to one endpoint on request; it is on no bus.
@@ -36,7 +37,7 @@ const WebhookTest Type = "webhook.test"
 // Published lists every type that goes to the bus, in the order of the constants.
 func Published() []Type {
 	return []Type{ConnectionConnected, ConnectionRefreshed, ConnectionScopesNarrowed, ConnectionRefreshDelayed, ConnectionReauthorization,
-		ConnectionPaused, ConnectionResumed, ConnectionRevoked, LinkOpened, LinkConsentDenied, LinkUserMismatch, ApprovalRequested, ApprovalDecided, WebhookDisabled}
+		ConnectionPaused, ConnectionResumed, ConnectionRevoked, ConnectionProviderRevocation, LinkOpened, LinkConsentDenied, LinkUserMismatch, ApprovalRequested, ApprovalDecided, WebhookDisabled}
 }
 
 // Head is in the detail of every event.
@@ -62,7 +63,8 @@ type Connection struct {
 	// Failures counts refreshes that failed in a row, RetryAt is when the next one is due; of connection.refresh_delayed.
 	Failures int       `json:"failures,omitempty"`
 	RetryAt  time.Time `json:"retry_at,omitzero"`
-	// ProviderRevocation is what the provider answered, for revoked connections.
+	// ProviderRevocation is what the provider answered, for revoked connections: "pending" until it is settled, then "revoked",
+	// "unsupported", "kept_shared_grant", "nothing_to_revoke" or "failed".
 	ProviderRevocation string `json:"provider_revocation,omitempty"`
 }
 

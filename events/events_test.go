@@ -45,6 +45,9 @@ func examples() map[events.Type]any {
 		events.ConnectionRevoked: with(func(x *events.Connection) {
 			x.Status, x.Reason, x.ProviderRevocation = "revoked", "deleted", "confirmed"
 		}),
+		events.ConnectionProviderRevocation: with(func(x *events.Connection) {
+			x.Status, x.Reason, x.ProviderRevocation = "revoked", "deleted", "revoked"
+		}),
 		events.ConnectionRefreshDelayed: with(func(x *events.Connection) {
 			x.Reason, x.Failures, x.RetryAt = "http_503", 3, at.Add(2*time.Minute)
 		}),

@@ -94,6 +94,8 @@ type RescueWork struct {
 type RevokeWork struct {
 	Connection Ref    `json:"connection"`
 	By         string `json:"by,omitempty"`
+	// Announced tells that connection.revoked was published; otherwise whoever takes the message publishes it first.
+	Announced bool `json:"announced,omitempty"`
 }
 
 // RevokeAnswer is what a direct call of the revoke function reports.

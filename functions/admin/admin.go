@@ -167,7 +167,7 @@ func (f *Function) live(ctx context.Context, id tenant.ID) (*dynamo.DB, dynamo.T
 }
 
 func (f *Function) offboarder(db *dynamo.DB) workspace.Offboarder {
-	return workspace.Offboarder{DB: db, Queue: f.queue, Delay: workspace.DirectFirst, Now: f.deps.Now, NewID: f.deps.IDs.New}
+	return workspace.Offboarder{DB: db, Queue: f.queue, Events: f.bus, Log: f.deps.Log, Delay: workspace.DirectFirst, Now: f.deps.Now, NewID: f.deps.IDs.New}
 }
 
 func (f *Function) health(_ context.Context, r *apigw.Request) (*apigw.Response, error) {

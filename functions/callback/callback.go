@@ -5,6 +5,7 @@ import (
 	"maps"
 	"strings"
 
+	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
@@ -18,6 +19,7 @@ import (
 	"behalf.dev/behalf/shared/catalog"
 	"behalf.dev/behalf/shared/egress"
 	"behalf.dev/behalf/shared/env"
+	"behalf.dev/behalf/shared/metric"
 	"behalf.dev/behalf/shared/oauthflow"
 	"behalf.dev/behalf/shared/tenant"
 	"behalf.dev/behalf/shared/workspace"
@@ -34,7 +36,8 @@ type Function struct {
 	bus      *awsevents.Bus
 	catalog  *catalog.Catalog
 	out      *egress.Client
-	endpoint *xoauth2.Endpoint
+	endpoint xoauth2.Measured
+	meter    *metric.Meter
 	retire   workspace.Retirer
 	pages    pages
 }
@@ -63,9 +66,20 @@ func New(d awslambda.Deps) (*Function, error) {
 	}
 	out := egress.New(egress.Options{AllowPrivate: r.Optional(env.AllowPrivateHosts, "") == "true", Wrap: d.Trace.Transport, MaxResponse: 1 << 20})
 	f := &Function{deps: d, public: public, catalog: cat, out: out, pages: p, retire: workspace.Retirer{Queue: awssqs.New(sqs.NewFromConfig(d.AWS), queue)}, open: workspace.NewOpener(d.AWS, stage, tables, key, d.Now),
-		vendor: awssts.NewVendor(sts.NewFromConfig(d.AWS), role, d.Now), bus: awsevents.New(eventbridge.NewFromConfig(d.AWS), bus, d.Now, d.IDs.New), endpoint: xoauth2.New(out.HTTP(), d.Now)}
+		vendor: awssts.NewVendor(sts.NewFromConfig(d.AWS), role, d.Now), bus: awsevents.New(eventbridge.NewFromConfig(d.AWS), bus, d.Now, d.IDs.New), meter: metric.New(d.Metrics, stage, d.Now)}
+	f.endpoint = xoauth2.Measured{Endpoint: xoauth2.New(out.HTTP(), d.Now), Meter: f.meter, Now: d.Now}
 	f.Mux = apigw.NewMux(d.Log, f.routes()).Render(f.render)
 	return f, nil
+}
+
+// Handle answers a request and writes what was measured: Lambda may freeze the process behind it.
+func (f *Function) Handle(ctx context.Context, e events.APIGatewayProxyRequest) (events.APIGatewayProxyResponse, error) {
+	defer func() {
+		if err := f.meter.Flush(); err != nil {
+			f.deps.Log.ErrorContext(ctx, "nothing measured", "error", err)
+		}
+	}()
+	return f.Mux.Handle(ctx, e)
 }
 
 func (f *Function) routes() map[string]apigw.Handler {

@@ -30,6 +30,7 @@ func (a attacker) ownItems() []attempt {
 		{"directory: own audit", true, func(ctx context.Context) error { return directory.query(ctx, t.Audit, at(own, "A#"+a.hour)) }},
 		{"keys: own keys", true, func(ctx context.Context) error { return keys.query(ctx, t.Vault, at(own, "K")) }},
 		{"keys: own slots", true, func(ctx context.Context) error { return keys.batch(ctx, t.Vault, mine) }},
+		{"keys: own webhooks", true, func(ctx context.Context) error { return keys.query(ctx, t.Vault, at(own, "W")) }},
 		{"notify: own webhooks", true, func(ctx context.Context) error { return notify.query(ctx, t.Vault, at(own, "W")) }},
 	}
 }
@@ -69,7 +70,7 @@ func (a attacker) beyondTheJob() []attempt {
 	for _, role := range []string{"execute", "portal", "keys", "notify"} {
 		out = append(out, refuse(role, "reads own users", func(ctx context.Context, s session) error { return s.query(ctx, t.Directory, at(own, "SCIM")) }))
 	}
-	for _, role := range []string{"execute", "refresh", "connect", "portal", "keys"} {
+	for _, role := range []string{"execute", "refresh", "connect", "portal"} {
 		out = append(out, refuse(role, "reads own webhooks", func(ctx context.Context, s session) error { return s.query(ctx, t.Vault, at(own, "W")) }))
 	}
 	for _, role := range []string{"execute", "portal", "notify"} {

@@ -22,7 +22,7 @@ func rights() []right {
 		{name: "connect", byPrincipal: true, opens: tokens, makes: true},
 		{name: "portal", byPrincipal: true},
 		{name: "directory"},
-		{name: "keys", opens: tokens, makes: true},
+		{name: "keys", opens: append(slices.Clone(tokens), "wh"), makes: true},
 		{name: "notify", opens: []string{"wh"}, makes: true},
 	}
 }

@@ -39,7 +39,7 @@ func (f *Function) agent(ctx context.Context, r *apigw.Request) (*agent, error) 
 		}
 		behalf = f.open.Open(user).DB
 	}
-	exec := toolcall.New(toolcall.Deps{Tools: f.catalog, State: w.DB, Behalf: behalf, Sealer: w.Vault, Refresher: f.refresh, Provider: f.out, Opener: f.out, Claims: w.DB, Rules: w.DB, Approvals: w.DB, Policies: f.policies,
+	exec := toolcall.New(toolcall.Deps{Tools: f.catalog, State: w.DB, Behalf: behalf, Sealer: w.Vault, Refresher: f.refresh, Provider: f.out, Opener: f.out, Claims: w.DB, Rules: w.DB, Approvals: w.DB, Policies: f.policies, Renewals: f.renewals,
 		Recorder: w.DB, Retries: f.retries, Log: f.deps.Log, Now: f.deps.Now, NewID: f.deps.IDs.New})
 	return &agent{f: f, ctx: awslambda.With(ctx, awslambda.Fields{Session: s.ID}), session: s, exec: exec, db: w.DB}, nil
 }

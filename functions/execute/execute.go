@@ -35,6 +35,7 @@ type Function struct {
 	refresh  awslambda.Refresher
 	retries  *toolcall.Retries
 	policies *toolcall.Policies
+	renewals *toolcall.Renewals
 	// endpoint speaks MCP.
 	endpoint mcp.Endpoint
 	meter    *metric.Meter
@@ -65,7 +66,7 @@ func New(d awslambda.Deps) (*Function, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Function{deps: d, meter: metric.New(d.Metrics, stage, d.Now), catalog: cat, retries: toolcall.NewRetries(), policies: toolcall.NewPolicies(), open: workspace.NewOpener(d.AWS, stage, tables, key, d.Now),
+	f := &Function{deps: d, meter: metric.New(d.Metrics, stage, d.Now), catalog: cat, retries: toolcall.NewRetries(), policies: toolcall.NewPolicies(), renewals: toolcall.NewRenewals(), open: workspace.NewOpener(d.AWS, stage, tables, key, d.Now),
 		out:      egress.New(egress.Options{AllowPrivate: r.Optional(env.AllowPrivateHosts, "") == "true", MaxStream: most, Wrap: d.Trace.Transport}),
 		refresh:  awslambda.Refresher{Caller: awslambda.NewCaller(lambda.NewFromConfig(d.AWS)), Function: refresh},
 		endpoint: mcp.Endpoint{Public: strings.TrimRight(public, "/"), Version: version, Log: d.Log}}

@@ -52,7 +52,7 @@ func New(d awslambda.Deps) (*Function, error) {
 		return nil, err
 	}
 	f.vendor = awssts.NewVendor(client, role, d.Now)
-	f.roles = append([]trier{{role: role, vendor: f.vendor, makes: true, purposes: keyring.Purposes("")}}, f.roles...)
+	f.roles = append([]trier{{role: role, vendor: f.vendor, makes: true, purposes: keyring.Brought()}}, f.roles...)
 	f.open = workspace.NewOpener(d.AWS, f.stage, tables, f.key, d.Now)
 	f.list = dynamo.New(dynamodb.NewFromConfig(d.AWS), tables, d.Now)
 	f.kms = awskms.New(kms.NewFromConfig(d.AWS), f.key)
@@ -98,6 +98,6 @@ func (f *Function) live(ctx context.Context, t tenant.ID) (owned, error) {
 			return owned{}, err
 		}
 	}
-	ring := keyring.New(keyring.Deps{Sealer: w.Vault, Keys: w.DB, Records: w.DB, Clients: w.DB, Walks: w.DB, Recorder: w.DB, Log: f.deps.Log, Now: f.deps.Now, NewID: f.deps.IDs.New})
+	ring := keyring.New(keyring.Deps{Sealer: w.Vault, Keys: w.DB, Records: w.DB, Clients: w.DB, Webhooks: w.DB, Walks: w.DB, Recorder: w.DB, Log: f.deps.Log, Now: f.deps.Now, NewID: f.deps.IDs.New})
 	return owned{w, t, ring}, nil
 }

@@ -85,7 +85,16 @@ func (f *Function) rotateKeys(ctx context.Context, r *apigw.Request, by authn.Ca
 
 // rotate makes new versions and puts them on record.
 func (f *Function) rotate(ctx context.Context, w owned, keyARN string, kind audit.Kind, by string) error {
-	made, err := w.Vault.Rotate(ctx, w.tenant, keyARN, keyring.Purposes(w.tenant)...)
+	purposes := keyring.Brought()
+	if w.tenant == tenant.Deployment {
+		purposes = []connection.Purpose{connection.ClientSecret}
+	}
+	made, err := w.Vault.Rotate(ctx, w.tenant, keyARN, purposes...)
+	if err == nil && kind == audit.KeysRotated { // most have no webhook, and need no key for one
+		var more []vault.Rotation
+		more, err = w.Vault.RotateOlder(ctx, w.tenant, f.deps.Now().Add(24*time.Hour), connection.WebhookSecret)
+		made = append(made, more...)
+	}
 	return f.note(ctx, w, made, err, kind, keyARN, by)
 }
 

@@ -131,6 +131,7 @@ func (f *Function) create(ctx context.Context, r *apigw.Request, by authn.Caller
 	if err != nil {
 		return nil, err
 	}
+	f.worker.none.forget(owner)
 	return shownOnce(http.StatusCreated, e, text, f.deps.Now())
 }
 

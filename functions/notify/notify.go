@@ -28,11 +28,10 @@ import (
 type Function struct {
 	deps   awslambda.Deps
 	log    *slog.Logger // its lines are counted by stage
+	worker *worker
 	mux    *apigw.Mux
 	open   *workspace.Opener
 	vendor *awssts.Vendor
-	queue  *awssqs.Queue
-	dead   *awssqs.Queue
 	bus    *awsevents.Bus
 	out    *egress.Client
 	local  bool
@@ -55,9 +54,14 @@ func New(d awslambda.Deps) (*Function, error) {
 	local := r.Optional(env.AllowPrivateHosts, "") == "true"
 	queues := sqs.NewFromConfig(d.AWS)
 	f := &Function{deps: d, log: slog.New(d.Log.Handler().WithAttrs([]slog.Attr{slog.String("stage", stage)})), local: local, open: workspace.NewOpener(d.AWS, stage, tables, key, d.Now),
-		vendor: awssts.NewVendor(sts.NewFromConfig(d.AWS), role, d.Now), queue: awssqs.New(queues, queue), dead: awssqs.New(queues, dead),
-		bus: awsevents.New(eventbridge.NewFromConfig(d.AWS), bus, d.Now, d.IDs.New),
-		out: egress.New(egress.Options{AllowPrivate: local, Wrap: d.Trace.Transport, MaxResponse: 64 << 10})}
+		vendor: awssts.NewVendor(sts.NewFromConfig(d.AWS), role, d.Now),
+		bus:    awsevents.New(eventbridge.NewFromConfig(d.AWS), bus, d.Now, d.IDs.New),
+		out:    egress.New(egress.Options{AllowPrivate: local, Wrap: d.Trace.Transport, MaxResponse: 64 << 10})}
+	of := func(ctx context.Context, owner tenant.ID) (*notify.Service, error) {
+		s, _, err := f.service(ctx, owner)
+		return s, err
+	}
+	f.worker = &worker{service: of, queue: awssqs.New(queues, queue), dead: awssqs.New(queues, dead), none: newNone(), log: d.Log, counted: f.log, now: d.Now}
 	f.mux = apigw.NewMux(d.Log, apigw.RequireKeys(f.routes()))
 	return f, nil
 }
@@ -66,7 +70,7 @@ func New(d awslambda.Deps) (*Function, error) {
 func (f *Function) Handle(ctx context.Context, payload json.RawMessage) (any, error) {
 	var batch events.SQSEvent
 	if err := json.Unmarshal(payload, &batch); err == nil && len(batch.Records) > 0 {
-		return f.work(ctx, batch), nil
+		return f.worker.work(ctx, batch), nil
 	}
 	var request events.APIGatewayProxyRequest
 	if err := json.Unmarshal(payload, &request); err != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"strconv"
@@ -28,9 +29,34 @@ type record struct {
 	contract.WebhookWork
 }
 
+// Queue is the webhook queue; awssqs.Queue implements it.
+type Queue interface {
+	// SendFairly queues a message so that many of one group do not hold up other groups.
+	SendFairly(ctx context.Context, message any, group string) error
+	// Hide puts a message that is being worked on off for a while.
+	Hide(ctx context.Context, receipt string, d time.Duration) error
+}
+
+// Sender queues one message; awssqs.Queue implements it.
+type Sender interface {
+	Send(ctx context.Context, message any, delay time.Duration) error
+}
+
+// worker works off the queue.
+type worker struct {
+	// service works with credentials of one owner.
+	service func(ctx context.Context, owner tenant.ID) (*notify.Service, error)
+	queue   Queue
+	dead    Sender
+	none    *none
+	log     *slog.Logger
+	counted *slog.Logger // its lines are counted by stage
+	now     func() time.Time
+}
+
 // work takes a batch of the queue. All messages are worked on at once, so that a receiver that does not answer holds up nobody
 // else of the batch by more than the ten seconds it is given.
-func (f *Function) work(ctx context.Context, batch events.SQSEvent) events.SQSEventResponse {
+func (f *worker) work(ctx context.Context, batch events.SQSEvent) events.SQSEventResponse {
 	var all sync.WaitGroup
 	tries := &trail{all: map[target][]notify.Try{}}
 	failed := make([]bool, len(batch.Records))
@@ -38,7 +64,7 @@ func (f *Function) work(ctx context.Context, batch events.SQSEvent) events.SQSEv
 		all.Go(func() {
 			defer func() {
 				if p := recover(); p != nil {
-					f.deps.Log.ErrorContext(ctx, "panic", "value", fmt.Sprint(p), "message", m.MessageId)
+					f.log.ErrorContext(ctx, "panic", "value", fmt.Sprint(p), "message", m.MessageId)
 					failed[i] = true
 				}
 			}()
@@ -57,7 +83,7 @@ func (f *Function) work(ctx context.Context, batch events.SQSEvent) events.SQSEv
 }
 
 // one works on one message and reports whether it is done with.
-func (f *Function) one(ctx context.Context, m events.SQSMessage, tries *trail) bool {
+func (f *worker) one(ctx context.Context, m events.SQSMessage, tries *trail) bool {
 	var r record
 	err := json.Unmarshal([]byte(m.Body), &r)
 	again := time.Duration(0)
@@ -70,13 +96,13 @@ func (f *Function) one(ctx context.Context, m events.SQSMessage, tries *trail) b
 	}
 	if err != nil {
 		again = ours(m)
-		f.deps.Log.WarnContext(ctx, "webhook message comes again", "message", m.MessageId, "error", err)
+		f.log.WarnContext(ctx, "webhook message comes again", "message", m.MessageId, "error", err)
 	}
 	if again == 0 {
 		return true
 	}
 	if err := f.queue.Hide(ctx, m.ReceiptHandle, again); err != nil {
-		f.deps.Log.WarnContext(ctx, "webhook message not put off; it comes again sooner", "message", m.MessageId, "error", err)
+		f.log.WarnContext(ctx, "webhook message not put off; it comes again sooner", "message", m.MessageId, "error", err)
 	}
 	return false
 }
@@ -89,7 +115,7 @@ func ours(m events.SQSMessage) time.Duration {
 
 // spread makes one message for each endpoint that wants an event. If some could not be queued the event comes again, and those
 // that were get it twice, under the same id.
-func (f *Function) spread(ctx context.Context, r record) error {
+func (f *worker) spread(ctx context.Context, r record) error {
 	var head contract.Head
 	if err := json.Unmarshal(r.Detail, &head); err != nil || r.Source != contract.Source || head.ID == "" {
 		return errors.New("the message is no event of ours")
@@ -103,15 +129,14 @@ func (f *Function) spread(ctx context.Context, r record) error {
 		owners = append(owners, id)
 	}
 	for _, owner := range owners {
-		s, _, err := f.service(ctx, owner)
-		if err != nil {
-			return err
+		if f.none.known(owner, f.now()) {
+			continue
 		}
-		endpoints, err := s.Endpoints.Endpoints(ctx, owner)
+		endpoints, err := f.endpoints(ctx, owner)
 		if err != nil {
 			return fmt.Errorf("list the webhooks of %s: %w", owner, err)
 		}
-		for _, w := range notify.Select(endpoints, r.DetailType, head, r.Detail, f.deps.Now().UTC()) {
+		for _, w := range notify.Select(endpoints, r.DetailType, head, r.Detail, f.now().UTC()) {
 			if err := f.queue.SendFairly(ctx, w, w.Endpoint); err != nil {
 				return err
 			}
@@ -120,8 +145,22 @@ func (f *Function) spread(ctx context.Context, r record) error {
 	return nil
 }
 
+// endpoints lists those of one owner, and remembers for a while that there are none.
+func (f *worker) endpoints(ctx context.Context, owner tenant.ID) ([]notify.Endpoint, error) {
+	s, err := f.service(ctx, owner)
+	if err != nil {
+		return nil, err
+	}
+	began := f.now()
+	all, err := s.Endpoints.Endpoints(ctx, owner)
+	if err == nil && len(all) == 0 {
+		f.none.note(owner, began)
+	}
+	return all, err
+}
+
 // deliver tries a message once and says after what time it comes again; 0 is never.
-func (f *Function) deliver(ctx context.Context, w contract.WebhookWork, tries *trail) (again time.Duration, err error) {
+func (f *worker) deliver(ctx context.Context, w contract.WebhookWork, tries *trail) (again time.Duration, err error) {
 	owner := tenant.ID(w.Owner)
 	if owner != tenant.Deployment {
 		if owner, err = tenant.Parse("owner", w.Owner); err != nil {
@@ -129,7 +168,7 @@ func (f *Function) deliver(ctx context.Context, w contract.WebhookWork, tries *t
 		}
 	}
 	ctx = awslambda.With(ctx, awslambda.Fields{Tenant: string(owner)})
-	s, _, err := f.service(ctx, owner)
+	s, err := f.service(ctx, owner)
 	if err != nil {
 		return 0, err
 	}
@@ -142,7 +181,7 @@ func (f *Function) deliver(ctx context.Context, w contract.WebhookWork, tries *t
 	}
 	tries.add(target{owner, w.Endpoint}, *r.Try)
 	if r.Dead {
-		f.log.ErrorContext(ctx, "webhook given up", "webhook", w.Endpoint, "message_id", w.Message, "reason", r.Try.Reason)
+		f.counted.ErrorContext(ctx, "webhook given up", "webhook", w.Endpoint, "message_id", w.Message, "reason", r.Try.Reason)
 		if err := f.dead.Send(ctx, w, 0); err != nil {
 			return 0, fmt.Errorf("put %s aside: %w", w.Message, err)
 		}
@@ -170,14 +209,14 @@ func (t *trail) add(to target, try notify.Try) {
 
 // keep stores what became of the tries. It is there to be looked at: losing some when an endpoint is very busy is no reason to
 // deliver anything again.
-func (f *Function) keep(ctx context.Context, tries *trail) {
+func (f *worker) keep(ctx context.Context, tries *trail) {
 	for _, to := range slices.SortedFunc(maps.Keys(tries.all), func(a, b target) int { return len(tries.all[b]) - len(tries.all[a]) }) {
-		s, _, err := f.service(ctx, to.owner)
+		s, err := f.service(ctx, to.owner)
 		if err == nil {
 			err = s.Trail.AddTries(ctx, to.owner, to.id, tries.all[to])
 		}
 		if err != nil && !fault.Is(err, fault.Conflict) {
-			f.deps.Log.WarnContext(ctx, "tries not kept", "webhook", to.id, "error", err)
+			f.log.WarnContext(ctx, "tries not kept", "webhook", to.id, "error", err)
 		}
 	}
 }

@@ -104,7 +104,7 @@ func (f *Function) disconnect(ctx context.Context, r *apigw.Request) (*apigw.Res
 	if err != nil {
 		return nil, err
 	}
-	off := workspace.Offboarder{DB: v.db, Queue: f.queue, Delay: workspace.DirectFirst, Now: f.deps.Now, NewID: f.deps.IDs.New}
+	off := workspace.Offboarder{DB: v.db, Queue: f.queue, Events: f.bus, Log: f.deps.Log, Delay: workspace.DirectFirst, Now: f.deps.Now, NewID: f.deps.IDs.New}
 	done, err := off.Revoke(ctx, c, "disconnected_by_user", "portal")
 	if err != nil {
 		return nil, f.here(v, err)

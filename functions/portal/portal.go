@@ -6,12 +6,14 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"behalf.dev/behalf/connectors"
 	"behalf.dev/behalf/shared/apigw"
+	"behalf.dev/behalf/shared/awsevents"
 	"behalf.dev/behalf/shared/awslambda"
 	"behalf.dev/behalf/shared/awssqs"
 	"behalf.dev/behalf/shared/awssts"
@@ -32,6 +34,7 @@ type Function struct {
 	open    *workspace.Opener
 	vendor  *awssts.Vendor
 	queue   *awssqs.Queue
+	bus     *awsevents.Bus
 	revoke  awslambda.Revoker
 	catalog *catalog.Catalog
 	pages   pages
@@ -40,7 +43,7 @@ type Function struct {
 
 // Variables are the environment variables that New requires.
 func Variables() []string {
-	return []string{env.Stage, env.PublicURL, env.VaultTable, env.DirectoryTable, env.FlowTable, env.AuditTable, env.PortalRole, env.RevokeFunction, env.RevokeQueue, env.MCPLoginURL}
+	return []string{env.Stage, env.PublicURL, env.VaultTable, env.DirectoryTable, env.FlowTable, env.AuditTable, env.PortalRole, env.RevokeFunction, env.RevokeQueue, env.EventBus, env.MCPLoginURL}
 }
 
 // New wires the function.
@@ -48,7 +51,7 @@ func New(d awslambda.Deps) (*Function, error) {
 	r := env.NewReader(d.Lookup)
 	stage, public, role := r.Require(env.Stage), r.Require(env.PublicURL), r.Require(env.PortalRole)
 	tables := workspace.Tables(r)
-	revoke, queue := r.Require(env.RevokeFunction), r.Require(env.RevokeQueue)
+	revoke, queue, bus := r.Require(env.RevokeFunction), r.Require(env.RevokeQueue), r.Require(env.EventBus)
 	login := mcpauth.LoginPage(r.Require(env.MCPLoginURL))
 	if err := r.Err(); err != nil {
 		return nil, err
@@ -62,7 +65,7 @@ func New(d awslambda.Deps) (*Function, error) {
 		return nil, err
 	}
 	f := &Function{deps: d, public: public, catalog: cat, pages: p, open: workspace.NewOpener(d.AWS, stage, tables, "", d.Now), vendor: awssts.NewVendor(sts.NewFromConfig(d.AWS), role, d.Now),
-		queue: awssqs.New(sqs.NewFromConfig(d.AWS), queue), revoke: awslambda.Revoker{Caller: awslambda.NewCaller(lambda.NewFromConfig(d.AWS)), Function: revoke}}
+		queue: awssqs.New(sqs.NewFromConfig(d.AWS), queue), bus: awsevents.New(eventbridge.NewFromConfig(d.AWS), bus, d.Now, d.IDs.New), revoke: awslambda.Revoker{Caller: awslambda.NewCaller(lambda.NewFromConfig(d.AWS)), Function: revoke}}
 	local := r.Optional(env.AllowPrivateHosts, "") == "true"
 	out := egress.New(egress.Options{AllowPrivate: local, MaxResponse: mcpauth.MaxDocument, DialTimeout: 2 * time.Second, Wrap: d.Trace.Transport})
 	f.front = &mcpauth.Front{Clients: mcpauth.NewClients(out, local, d.Now), Parking: dynamo.New(dynamodb.NewFromConfig(d.AWS), tables, d.Now), Issuer: public, LoginURL: login, Now: d.Now, NewSecret: d.IDs.Secret}

@@ -4,40 +4,10 @@ import (
 	"context"
 	"time"
 
-	"behalf.dev/behalf/shared/catalog"
 	"behalf.dev/behalf/shared/connection"
 	"behalf.dev/behalf/shared/metric"
 	"behalf.dev/behalf/shared/refresh"
-	"behalf.dev/behalf/shared/secret"
 )
-
-// measured is the token endpoint with a clock beside it.
-type measured struct {
-	refresh.Endpoint
-	meter *metric.Meter
-	now   func() time.Time
-}
-
-// Refresh implements refresh.Endpoint.
-func (m measured) Refresh(ctx context.Context, c *catalog.Connector, client connection.Client, token secret.Text, metadata map[string]string) (connection.Tokens, error) {
-	began := m.now()
-	res, err := m.Endpoint.Refresh(ctx, c, client, token, metadata)
-	m.meter.Add(metric.TokenLatency, float64(m.now().Sub(began).Milliseconds()), metric.Labels{Connector: c.ID})
-	m.meter.Add(metric.TokenRequests, 1, metric.Labels{Connector: c.ID, Outcome: meaning(err)})
-	return res, err
-}
-
-// meaning is what an answer of a token endpoint meant, in one word of a closed set.
-func meaning(err error) string {
-	failed, ok := err.(*refresh.EndpointError) //nolint:errorlint // the interface promises this type
-	switch {
-	case err == nil:
-		return string(catalog.OutcomeOK)
-	case ok && failed.Outcome.Kind != "":
-		return string(failed.Outcome.Kind)
-	}
-	return "no_answer"
-}
 
 // counted is the gate with a counter of those that it keeps off.
 type counted struct {

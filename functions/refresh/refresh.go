@@ -132,6 +132,6 @@ func (f *Function) coordinator(ctx context.Context, t tenant.ID) (*refresh.Coord
 	w := f.open.OpenWith(creds)
 	end := revoke.New(revoke.Deps{Connections: w.DB, Slots: w.DB, Sealer: w.Vault, Clients: w.Clients, Provider: f.out, Recorder: w.DB, Events: f.bus,
 		Connector: f.catalog.Connector, Log: f.deps.Log, Now: f.deps.Now, NewID: f.deps.IDs.New})
-	return refresh.New(refresh.Deps{Connections: w.DB, Slots: w.DB, Sealer: w.Vault, Clients: w.Clients, Endpoint: measured{f.endpoint, f.meter, f.deps.Now}, Introspector: f.endpoint, Recorder: w.DB, Events: f.bus,
+	return refresh.New(refresh.Deps{Connections: w.DB, Slots: w.DB, Sealer: w.Vault, Clients: w.Clients, Endpoint: xoauth2.Measured{Endpoint: f.endpoint, Meter: f.meter, Now: f.deps.Now}, Introspector: f.endpoint, Recorder: w.DB, Events: f.bus,
 		Queue: later{f.queue, f.meter}, Retirer: end, Keeper: counted{f.gate, f.meter}, Connector: f.catalog.Connector, Log: f.deps.Log, Now: f.deps.Now, Sleep: f.deps.Sleep, Jitter: f.deps.Jitter, NewID: f.deps.IDs.New}), nil
 }

@@ -48,11 +48,24 @@ type Swept struct {
 	CutShort bool
 }
 
-// Sweep queues what is due at now. A shard that cannot be read, or messages that cannot be queued, do not stop the others; the
+// A sweep looks at how long the queue is. Behind deep messages, what has been due for longer than lately is in it already, and is
+// queued again only every fullEvery, in case a message was lost: without that, each minute of a backlog would double it. lately is two
+// sweeps, so that one that fails or is cut short leaves nothing behind.
+const deep, lately, fullEvery = 100, 2 * time.Minute, 15
+
+// Since is from when on a sweep at now reads what is due, behind so many messages; zero is everything.
+func Since(now time.Time, waiting int) time.Time {
+	if waiting <= deep || now.Unix()/60%fullEvery == 0 {
+		return time.Time{}
+	}
+	return now.Add(-lately)
+}
+
+// Sweep queues what fell due since a time, up to now. A shard that cannot be read, or messages that cannot be queued, do not stop the others; the
 // first error is returned, and what was not queued stays due. It begins with another shard each minute, so that a sweep
 // that is always cut short starves none.
-func Sweep(ctx context.Context, index Due, queue BatchSender, now time.Time) (Swept, error) {
-	s := &sweeper{index: index, queue: queue, now: now, held: map[tenant.ID][]contract.Ref{}}
+func Sweep(ctx context.Context, index Due, queue BatchSender, since, now time.Time) (Swept, error) {
+	s := &sweeper{index: index, queue: queue, since: since, now: now, held: map[tenant.ID][]contract.Ref{}}
 	s.sending.SetLimit(senders)
 	reading, cancel := ctx, context.CancelFunc(func() {})
 	if end, ok := ctx.Deadline(); ok {
@@ -77,6 +90,7 @@ func Sweep(ctx context.Context, index Due, queue BatchSender, now time.Time) (Sw
 type sweeper struct {
 	index   Due
 	queue   BatchSender
+	since   time.Time
 	now     time.Time
 	sending errgroup.Group
 
@@ -89,7 +103,7 @@ type sweeper struct {
 
 // shard reads one shard to its end, or until reading ends.
 func (s *sweeper) shard(reading, ctx context.Context, n int) error {
-	for after := (connection.Due{}); ; {
+	for after := (connection.Due{At: s.since}); ; {
 		page, err := s.index.Due(reading, n, s.now, after, perPage)
 		if reading.Err() != nil {
 			s.mu.Lock()
@@ -151,9 +165,16 @@ func (s *sweeper) send(ctx context.Context, requests [][]any) {
 }
 
 func (f *Function) sweep(ctx context.Context) (int, error) {
-	found, err := Sweep(ctx, f.due, f.queue, f.deps.Now())
+	waiting, err := f.queue.Waiting(ctx)
+	if err != nil { // then it is as if there were none
+		f.deps.Log.WarnContext(ctx, "length of the queue not known; sweeping everything", "error", err)
+	}
+	since := Since(f.deps.Now(), waiting)
+	found, err := Sweep(ctx, f.due, f.queue, since, f.deps.Now())
 	f.meter.Add(metric.Due, float64(found.Due), metric.Labels{})
-	f.meter.Add(metric.DueOldest, found.Oldest.Seconds(), metric.Labels{})
+	if since.IsZero() { // one that reads only the latest knows nothing of the oldest
+		f.meter.Add(metric.DueOldest, found.Oldest.Seconds(), metric.Labels{})
+	}
 	switch {
 	case err != nil:
 	case found.CutShort:

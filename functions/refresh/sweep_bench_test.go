@@ -55,7 +55,7 @@ func BenchmarkSweep(b *testing.B) {
 	for b.Loop() {
 		q = &counter{}
 		var err error
-		if found, err = refresh.Sweep(b.Context(), db, q, now); err != nil || found.Due != rows || q.connections != rows {
+		if found, err = refresh.Sweep(b.Context(), db, q, time.Time{}, now); err != nil || found.Due != rows || q.connections != rows {
 			b.Fatalf("%+v, %d queued, %v", found, q.connections, err)
 		}
 	}

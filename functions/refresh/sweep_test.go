@@ -94,7 +94,7 @@ func (p plenty) Due(ctx context.Context, shard int, now time.Time, after connect
 func TestSweep_AnyAmount_AllIsQueuedOnceInFullMessages(t *testing.T) {
 	t.Parallel()
 	q := &counter{seen: map[string]bool{}}
-	found, err := refresh.Sweep(t.Context(), newPlenty(3210, 7), q, noon())
+	found, err := refresh.Sweep(t.Context(), newPlenty(3210, 7), q, time.Time{}, noon())
 	all := 3210 * dynamo.DueShards()
 	if err != nil || found.CutShort || found.Due != all || q.connections != all || len(q.seen) != all || found.Oldest != time.Hour {
 		t.Errorf("%+v, %d queued, %d different, %v", found, q.connections, len(q.seen), err)
@@ -121,7 +121,7 @@ func TestSweep_TenTimesAsMuch_TakesNoMoreMemory(t *testing.T) {
 			most = max(most, m.HeapAlloc)
 			mu.Unlock()
 		}
-		if found, err := refresh.Sweep(t.Context(), p, &counter{}, noon()); err != nil || found.Due != rows/dynamo.DueShards()*dynamo.DueShards() {
+		if found, err := refresh.Sweep(t.Context(), p, &counter{}, time.Time{}, noon()); err != nil || found.Due != rows/dynamo.DueShards()*dynamo.DueShards() {
 			t.Fatalf("%+v, %v", found, err)
 		}
 		return most
@@ -147,7 +147,7 @@ func (b broken) Due(ctx context.Context, shard int, now time.Time, after connect
 func TestSweep_OneShardFails_TheOthersAreSwept(t *testing.T) {
 	t.Parallel()
 	q := &counter{}
-	found, err := refresh.Sweep(t.Context(), broken{newPlenty(1, 1)}, q, noon())
+	found, err := refresh.Sweep(t.Context(), broken{newPlenty(1, 1)}, q, time.Time{}, noon())
 	if err == nil || found.Due != dynamo.DueShards()-1 || q.connections != found.Due {
 		t.Errorf("%+v, %d queued, %v", found, q.connections, err)
 	}
@@ -155,7 +155,7 @@ func TestSweep_OneShardFails_TheOthersAreSwept(t *testing.T) {
 
 func TestSweep_QueueFails_IsSaid(t *testing.T) {
 	t.Parallel()
-	if _, err := refresh.Sweep(t.Context(), newPlenty(100, 3), &counter{fail: fmt.Errorf("no")}, noon()); err == nil {
+	if _, err := refresh.Sweep(t.Context(), newPlenty(100, 3), &counter{fail: fmt.Errorf("no")}, time.Time{}, noon()); err == nil {
 		t.Error("no error")
 	}
 }
@@ -169,11 +169,11 @@ func TestSweep_TimeEnds_WhatWasReadIsQueuedAndTheRestIsSaid(t *testing.T) {
 	inner, stop := context.WithDeadline(ctx, time.Now().Add(-time.Second)) // reading may not even begin
 	defer stop()
 	q := &counter{}
-	found, err := refresh.Sweep(inner, p, q, noon())
+	found, err := refresh.Sweep(inner, p, q, time.Time{}, noon())
 	if err != nil || !found.CutShort || found.Due != q.connections {
 		t.Errorf("%+v, %d queued, %v", found, q.connections, err)
 	}
-	if found, err := refresh.Sweep(ctx, newPlenty(10, 10), q, noon()); err != nil || found.CutShort {
+	if found, err := refresh.Sweep(ctx, newPlenty(10, 10), q, time.Time{}, noon()); err != nil || found.CutShort {
 		t.Errorf("with time: %+v, %v", found, err)
 	}
 }

@@ -12,11 +12,13 @@ import (
 
 	"behalf.dev/behalf/connectors"
 	contract "behalf.dev/behalf/events"
+	"behalf.dev/behalf/shared/audit"
 	"behalf.dev/behalf/shared/awsevents"
 	"behalf.dev/behalf/shared/awslambda"
 	"behalf.dev/behalf/shared/awssts"
 	"behalf.dev/behalf/shared/catalog"
 	"behalf.dev/behalf/shared/connection"
+	"behalf.dev/behalf/shared/dynamo"
 	"behalf.dev/behalf/shared/egress"
 	"behalf.dev/behalf/shared/env"
 	"behalf.dev/behalf/shared/fault"
@@ -104,6 +106,20 @@ func (f *Function) one(ctx context.Context, w contract.RevokeWork, last bool) (c
 		return connection.Connection{}, err
 	}
 	s := f.open.OpenWith(creds)
+	if !w.Announced {
+		if err := f.announce(ctx, s.DB, ref); err != nil {
+			return connection.Connection{}, err
+		}
+	}
 	return revoke.New(revoke.Deps{Connections: s.DB, Slots: s.DB, Sealer: s.Vault, Clients: s.Clients, Provider: f.out, Recorder: s.DB, Events: f.bus,
 		Connector: f.catalog.Connector, Log: f.deps.Log, Now: f.deps.Now, NewID: f.deps.IDs.New}).Finish(ctx, ref, last)
+}
+
+// announce publishes that a connection is revoked, where whoever revoked it could not.
+func (f *Function) announce(ctx context.Context, db *dynamo.DB, ref connection.Ref) error {
+	c, err := db.Connection(ctx, ref)
+	if err != nil || c.Status != connection.Revoked {
+		return err // what is not revoked is refused where the provider would be told
+	}
+	return f.bus.ConnectionChanged(ctx, audit.ConnectionRevoked, c)
 }

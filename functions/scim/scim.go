@@ -6,10 +6,12 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"behalf.dev/behalf/shared/apigw"
+	"behalf.dev/behalf/shared/awsevents"
 	"behalf.dev/behalf/shared/awslambda"
 	"behalf.dev/behalf/shared/awssqs"
 	"behalf.dev/behalf/shared/awssts"
@@ -27,6 +29,7 @@ type Function struct {
 	base   string
 	open   *workspace.Opener
 	vendor *awssts.Vendor
+	bus    *awsevents.Bus
 	queue  *awssqs.Queue
 }
 
@@ -38,10 +41,11 @@ func Variables() []string {
 // New wires the function.
 func New(d awslambda.Deps) (*Function, error) {
 	r := env.NewReader(d.Lookup)
-	stage, public, _ := r.Require(env.Stage), r.Require(env.PublicURL), r.Require(env.EventBus)
+	stage, public, bus := r.Require(env.Stage), r.Require(env.PublicURL), r.Require(env.EventBus)
 	tables := workspace.Tables(r)
 	f := &Function{deps: d, base: public + "/scim/v2", open: workspace.NewOpener(d.AWS, stage, tables, "", d.Now),
-		vendor: awssts.NewVendor(sts.NewFromConfig(d.AWS), r.Require(env.DirectoryRole), d.Now), queue: awssqs.New(sqs.NewFromConfig(d.AWS), r.Require(env.RevokeQueue))}
+		vendor: awssts.NewVendor(sts.NewFromConfig(d.AWS), r.Require(env.DirectoryRole), d.Now), queue: awssqs.New(sqs.NewFromConfig(d.AWS), r.Require(env.RevokeQueue)),
+		bus: awsevents.New(eventbridge.NewFromConfig(d.AWS), bus, d.Now, d.IDs.New)}
 	f.Mux = apigw.NewMux(d.Log, map[string]apigw.Handler{"ANY /scim/v2/{proxy+}": f.serve}).Render(render)
 	return f, r.Err()
 }
@@ -77,7 +81,7 @@ func (f *Function) serve(ctx context.Context, r *apigw.Request) (*apigw.Response
 	} else if !cfg.Deleted.IsZero() { // its tokens went with it, but API Gateway may still know one
 		return nil, fault.New(fault.NotFound, "the tenant was deleted")
 	}
-	off := workspace.Offboarder{DB: db, Queue: f.queue, Now: f.deps.Now, NewID: f.deps.IDs.New}
+	off := workspace.Offboarder{DB: db, Queue: f.queue, Events: f.bus, Log: f.deps.Log, Now: f.deps.Now, NewID: f.deps.IDs.New}
 	svc := scim.New(db, lifecycle{db, off}, f.deps.Now, func() string { return f.deps.IDs.New("usr") }).WithMappings(mappings{db}).WithGroups(db).WithMemberships(memberships{db}).WithLocation(f.base)
 	path, err := r.Path("proxy")
 	if err != nil {

@@ -34,6 +34,7 @@ func newDashboard(stack awscdk.Stack, n naming, o Options, alarms []interfacesaw
 		graph("Failed, and needing a person (%)", n.own(metric.RefreshFailures, "Average", 5, nil), n.own(metric.Reauthorizations, "Average", 5, nil)))
 	row("Refresh, by connector",
 		graph("Token endpoints: what they answer", n.search(metric.TokenRequests, "Sum", metric.Connector, metric.Outcome)),
+		graph("Tokens minted: client credentials, assertions, key pairs", n.search(metric.TokenMints, "Sum", metric.Connector, metric.Outcome)),
 		graph("Token endpoints: latency, p99 (ms)", n.search(metric.TokenLatency, "p99", metric.Connector)),
 		graph("Kept off: open circuits, rate limits", n.search(metric.RefreshesKeptOff, "Sum", metric.Connector, metric.Outcome)))
 	row("Refresh, behind the scenes",

@@ -40,7 +40,7 @@ func functions() []function {
 		{name: "callback", purpose: "connects accounts", memory: 256, timeout: apiTimeout,
 			variables: join(public, []string{env.VaultKey, env.ConnectRole, env.RevokeQueue, env.EventBus})},
 		{name: "portal", purpose: "shows people their connections, and asks them about MCP clients", memory: 256, timeout: apiTimeout,
-			variables: join(public, []string{env.PortalRole, env.RevokeFunction, env.RevokeQueue, env.MCPLoginURL})},
+			variables: join(public, []string{env.PortalRole, env.RevokeFunction, env.RevokeQueue, env.EventBus, env.MCPLoginURL})},
 		{name: "execute", purpose: "calls providers for agents", memory: 256, timeout: streamTimeout,
 			variables: join(public, []string{env.VaultKey, env.RefreshFunction, env.DownloadBytes})},
 		{name: "refresh", purpose: "keeps credentials fresh", memory: 512, timeout: 90, reserved: 100,
@@ -85,7 +85,7 @@ func functionPolicy(g grants, function string) []statement {
 		},
 		"callback": {toRevoke, publish},
 		"portal": {
-			toRevoke, allow("AskNow", []string{"lambda:InvokeFunction"}, g.function("revoke")),
+			toRevoke, publish, allow("AskNow", []string{"lambda:InvokeFunction"}, g.function("revoke")),
 			rows("ParkLogins", g.table("flow"), []string{"dynamodb:GetItem", "dynamodb:PutItem"}, deployment+"O#*"),
 		},
 		"execute": {allow("AskRefresh", []string{"lambda:InvokeFunction"}, g.function("refresh"))},

@@ -114,10 +114,11 @@ func keysStatements(n naming, key string) []statement {
 		rows("TenantKeys", vault, []string{"dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:DeleteItem"}, ofTenant+"K"),
 		rows("Slots", vault, []string{"dynamodb:BatchGetItem", "dynamodb:UpdateItem"}, ofTenant+"U#*"),
 		rows("Listed", vault, []string{"dynamodb:Query"}, ofTenant+"L"),
-		rows("Clients", vault, []string{"dynamodb:Query", "dynamodb:PutItem"}, ofTenant+"X"),
+		rows("Clients", vault, []string{"dynamodb:Query", "dynamodb:PutItem"}, ofTenant+"X", ofTenant+"W"),
 		rows("ReadTenant", directory, []string{"dynamodb:GetItem"}, ofTenant+"D"),
 		rows("AppendAudit", audit, []string{"dynamodb:PutItem"}, ofTenant+"A#*"),
 		unwrap("OwnKeys", wrapping(n, key), n.stage, "${"+tenantTag+"}", []string{"kms:Decrypt", "kms:GenerateDataKey"}, "at", "rt", "cs"),
+		unwrap("WebhookKeys", []string{key}, n.stage, "${"+tenantTag+"}", []string{"kms:Decrypt", "kms:GenerateDataKey"}, "wh"),
 		never(),
 	}
 }

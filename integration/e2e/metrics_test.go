@@ -73,7 +73,7 @@ func TestMetrics_RefreshesAndExecutions_AreCounted(t *testing.T) {
 		{metric.Executions, "Connector=none,Outcome=not_found,Stage=local", 1},
 		{metric.Executions, "Outcome=succeeded,Stage=local", 1},
 		{metric.TokenRequests, "Connector=github,Outcome=transient,Stage=local", 1},
-		{metric.TokenRequests, "Connector=github,Outcome=ok,Stage=local", 1},
+		{metric.TokenRequests, "Connector=github,Outcome=ok,Stage=local", 2}, // the code, and one refresh
 		{metric.TokenRequests, "Connector=slack,Outcome=dead,Stage=local", 1},
 		{metric.Refreshes, "Connector=github,Outcome=refreshed,Stage=local", 1},
 		{metric.Refreshes, "Connector=github,Outcome=delayed,Stage=local", 1},

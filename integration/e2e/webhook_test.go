@@ -65,7 +65,7 @@ func TestWebhook_LifeOfAConnection_IsToldToTheDeploymentAndToItsTenant(t *testin
 	f.Back(t, "DELETE", path, nil).Want(t, 200)
 	f.Settle(t)
 
-	want := []string{"connect_link.opened", "connection.connected", "connection.paused", "connection.refreshed", "connection.resumed", "connection.revoked"}
+	want := []string{"connect_link.opened", "connection.connected", "connection.paused", "connection.provider_revocation", "connection.refreshed", "connection.resumed", "connection.revoked"}
 	for name, x := range map[string]struct {
 		r      *e2e.Receiver
 		secret string

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -47,6 +48,31 @@ type outcome struct {
 	all    time.Duration
 	errors []error
 	calls  map[string]int // of AWS, by operation
+	busy   processors
+}
+
+// processors is the processor time of the four processes, of the OAuth server, and of the rest: clients, gateway, authorizer, AWS.
+type processors struct{ workers, provider, rest time.Duration }
+
+func (p processors) minus(q processors) processors {
+	return processors{p.workers - q.workers, p.provider - q.provider, p.rest - q.rest}
+}
+
+func (p processors) String() string {
+	return fmt.Sprintf("%v in the processes, %v in the OAuth server, %v in clients, gateway and AWS", p.workers, p.provider, p.rest)
+}
+
+// processors reads what was used so far; zeros where the system does not tell.
+func (w *world) processors() (p processors) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, x := range w.workers {
+		used, _ := storm.Processor(x.PID())
+		p.workers += used
+	}
+	p.provider, _ = storm.Processor(w.provider.PID())
+	p.rest, _ = storm.Processor(os.Getpid())
+	return p
 }
 
 // since is what a counter counted between two looks.
@@ -83,10 +109,10 @@ func (p *person) storm(n int) outcome {
 			}
 		})
 	}
-	began := time.Now()
+	used, began := p.w.processors(), time.Now()
 	close(gate)
 	all.Wait()
-	out.all = time.Since(began)
+	out.all, out.busy = time.Since(began), p.w.processors().minus(used)
 	out.calls = since(p.w.counted(), out.calls)
 	slices.Sort(out.took)
 	return out
@@ -101,6 +127,7 @@ func (o outcome) report(t *testing.T, name string) {
 	}
 	t.Logf("%s: %d callers in %v, p50 %v, p99 %v, %d errors %v", name, len(o.took), o.all.Round(time.Millisecond), o.percentile(50).Round(time.Millisecond), o.percentile(99).Round(time.Millisecond), len(o.errors), kinds)
 	t.Logf("%s: AWS calls %v", name, o.calls)
+	t.Logf("%s: processor time %v", name, o.busy)
 }
 
 // dead waits until the access token has ended.

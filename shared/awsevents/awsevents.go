@@ -2,6 +2,7 @@
 package awsevents
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -47,7 +48,7 @@ func (b *Bus) ConnectionChanged(ctx context.Context, kind audit.Kind, c connecti
 	e := events.Connection{Head: b.head(c.Tenant), Principal: string(c.Principal), Connector: c.Connector, Connection: string(c.ID),
 		Status: string(c.Status), Reason: c.Reason, Grant: string(c.Grant)}
 	if c.Status == connection.Revoked {
-		e.ProviderRevocation = c.Revocation.Provider
+		e.ProviderRevocation = cmp.Or(c.Revocation.Provider, "pending")
 	}
 	if t == events.ConnectionRefreshDelayed {
 		e.Failures, e.RetryAt = c.Refresh.Fails, c.Refresh.DueAt.UTC()

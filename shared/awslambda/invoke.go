@@ -83,10 +83,10 @@ type Revoker struct {
 	Function string
 }
 
-// Revoke tells the provider about a revoked connection and returns its answer.
+// Revoke tells the provider about a revoked connection and returns its answer. That it is revoked was told to others before.
 func (r Revoker) Revoke(ctx context.Context, ref connection.Ref, by string) (connection.Revocation, error) {
 	var a events.RevokeAnswer
-	if err := r.Caller.call(ctx, r.Function, events.RevokeWork{Connection: RefOf(ref), By: by}, &a); err != nil {
+	if err := r.Caller.call(ctx, r.Function, events.RevokeWork{Connection: RefOf(ref), By: by, Announced: true}, &a); err != nil {
 		return connection.Revocation{}, err
 	}
 	return connection.Revocation{Provider: a.Provider, Answer: a.Answer, Attempts: a.Attempts, Erased: a.Erased}, Failed(a.Error)

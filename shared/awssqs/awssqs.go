@@ -119,3 +119,17 @@ func (q *Queue) Hide(ctx context.Context, receipt string, d time.Duration) error
 	}
 	return nil
 }
+
+// Waiting is about how many messages could be received now. Those that are worked on, or delayed, do not count.
+func (q *Queue) Waiting(ctx context.Context) (int, error) {
+	const name = types.QueueAttributeNameApproximateNumberOfMessages
+	out, err := q.client.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{QueueUrl: &q.url, AttributeNames: []types.QueueAttributeName{name}})
+	if err != nil {
+		return 0, fmt.Errorf("read the length of the queue: %w", err)
+	}
+	n, err := strconv.Atoi(out.Attributes[string(name)])
+	if err != nil {
+		return 0, fmt.Errorf("read the length of the queue: %w", err)
+	}
+	return n, nil
+}

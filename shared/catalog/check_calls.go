@@ -8,7 +8,7 @@ import (
 // checkErrors checks both error dialects.
 func checkErrors(s *source, m *manifest) {
 	t, a := m.Errors.Token, m.Errors.API
-	if m.Auth.Mode.asks() {
+	if m.Auth.Mode.Asks() {
 		oneOf(s, "errors.token.dialect", t.Dialect, dialectRFC6749, dialectCustom)
 	}
 	if t.Dialect == dialectCustom && t.Code == "" {

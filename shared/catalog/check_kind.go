@@ -13,8 +13,8 @@ func checkKind(s *source, m *manifest) {
 	mode := m.Auth.Mode
 	oneOf(s, "auth.mode", string(mode), authModes...)
 	stated(s, "authorize", mode == ModeOAuth2, m.Authorize.URL != "" || m.Authorize.Issuer != "" || m.Authorize.Params != nil, "only mode oauth2 has a consent page")
-	stated(s, "token", mode.asks(), m.Token.URL != "", "modes jwt, api_key, basic and bearer ask no token endpoint")
-	stated(s, "errors.token", mode.asks(), m.Errors.Token.Dialect != "", "modes jwt, api_key, basic and bearer ask no token endpoint")
+	stated(s, "token", mode.Asks(), m.Token.URL != "", "modes jwt, api_key, basic and bearer ask no token endpoint")
+	stated(s, "errors.token", mode.Asks(), m.Errors.Token.Dialect != "", "modes jwt, api_key, basic and bearer ask no token endpoint")
 	stated(s, "credential", mode.Static(), m.Credential != nil, "it is for modes api_key, basic and bearer")
 	stated(s, "assertion", mode.signs(), m.Assertion != nil, "it is for modes jwt_bearer, jwt and app_jwt")
 	checkClient(s, m)

@@ -13,7 +13,7 @@ var tokenParams = []string{"grant_type", "code", "redirect_uri", "code_verifier"
 
 func checkToken(s *source, m *manifest) {
 	t := m.Token
-	if m.Auth.Mode.asks() {
+	if m.Auth.Mode.Asks() {
 		checkTokenWire(s, "token", t.Method, t.Format)
 	}
 	checkRenames(s, "token.param_renames", t.ParamRenames, tokenParams, slices.Collect(maps.Keys(t.Params)))

@@ -144,7 +144,7 @@ func buildURLs(s *source, m manifest) map[string]template {
 	if m.Auth.Mode == ModeOAuth2 {
 		add("authorize", "authorize.url", m.Authorize.URL, public...)
 	}
-	if m.Auth.Mode.asks() {
+	if m.Auth.Mode.Asks() {
 		add("token", "token.url", m.Token.URL, public...)
 	}
 	if m.Refresh.URL != "" {

@@ -38,8 +38,8 @@ func (m AuthMode) Mints() bool {
 // signs reports that the mode makes a JWT.
 func (m AuthMode) signs() bool { return m == ModeJWTBearer || m == ModeJWT || m == ModeAppJWT }
 
-// asks reports that a token endpoint is asked.
-func (m AuthMode) asks() bool { return !m.Static() && m != ModeJWT }
+// Asks reports that a token endpoint is asked.
+func (m AuthMode) Asks() bool { return !m.Static() && m != ModeJWT }
 
 // UsesClient reports that connections need an OAuth client that somebody registered with Behalf.
 func (c *Connector) UsesClient() bool {

@@ -2,7 +2,7 @@
 // versions again, and retires versions that nothing names any more.
 //
 // Rotation alone protects what is sealed from now on. A Walk goes through everything that a tenant has sealed (both slots of
-// each connection, and its OAuth clients), in steps short enough for one request, and writes each record again under the
+// each connection, its OAuth clients and its webhooks), in steps short enough for one request, and writes each record again under the
 // newest version, by comparing and swapping the very bytes that it read: an erased slot stays erased, a newer generation stays
 // newer, and no lease is needed.
 //

@@ -8,6 +8,7 @@ import (
 
 	"behalf.dev/behalf/shared/audit"
 	"behalf.dev/behalf/shared/connection"
+	"behalf.dev/behalf/shared/notify"
 	"behalf.dev/behalf/shared/secret"
 	"behalf.dev/behalf/shared/tenant"
 	"behalf.dev/behalf/shared/vault"
@@ -46,6 +47,14 @@ type Clients interface {
 	ResealClient(ctx context.Context, old connection.StoredClient, sealed []byte) error
 }
 
+// Webhooks are the webhook endpoints that a tenant owns, with their sealed signing secrets.
+type Webhooks interface {
+	// Endpoints lists all of one owner, strongly.
+	Endpoints(ctx context.Context, owner tenant.ID) ([]notify.Endpoint, error)
+	// PutEndpoint writes e if the stored version is e.Version: fault.Conflict otherwise.
+	PutEndpoint(ctx context.Context, e notify.Endpoint) error
+}
+
 // Walks keeps one Walk for each tenant.
 type Walks interface {
 	// Walk reads it; the zero Walk when there is none.
@@ -60,6 +69,7 @@ type Deps struct {
 	Keys     Keys
 	Records  Records
 	Clients  Clients
+	Webhooks Webhooks
 	Walks    Walks
 	Recorder audit.Recorder
 	Log      *slog.Logger
@@ -73,11 +83,17 @@ type Keyring struct{ Deps }
 // New returns a Keyring.
 func New(d Deps) *Keyring { return &Keyring{d} }
 
-// Purposes are the purposes that t has keys of. The deployment owns OAuth clients and nothing else.
+// Purposes are the purposes that t has keys of. The deployment owns OAuth clients and webhooks, and no tokens.
 func Purposes(t tenant.ID) []connection.Purpose {
 	if t == tenant.Deployment {
-		return []connection.Purpose{connection.ClientSecret}
+		return []connection.Purpose{connection.ClientSecret, connection.WebhookSecret}
 	}
+	return append(Brought(), connection.WebhookSecret)
+}
+
+// Brought are the purposes whose keys a tenant's own KMS key wraps, if it brought one. Signing secrets of webhooks are not among
+// them: they open no account, and their function unwraps by the deployment's key alone.
+func Brought() []connection.Purpose {
 	return []connection.Purpose{connection.AccessToken, connection.RefreshToken, connection.ClientSecret}
 }
 

@@ -18,6 +18,7 @@ import (
 	"behalf.dev/behalf/shared/fault"
 	"behalf.dev/behalf/shared/keyring"
 	"behalf.dev/behalf/shared/memory"
+	"behalf.dev/behalf/shared/notify"
 	"behalf.dev/behalf/shared/oauthclient"
 	"behalf.dev/behalf/shared/secret"
 	"behalf.dev/behalf/shared/secret/reveal"
@@ -72,7 +73,7 @@ func newWorld(t *testing.T) *world {
 	w.store = memory.New(clock)
 	w.vault = w.process()
 	newID := func(prefix string) string { w.ids++; return fmt.Sprintf("%s_%d", prefix, w.ids) }
-	w.ring = keyring.New(keyring.Deps{Sealer: w.vault, Keys: w.store, Records: w.store, Clients: w.store, Walks: w.store, Recorder: w.store,
+	w.ring = keyring.New(keyring.Deps{Sealer: w.vault, Keys: w.store, Records: w.store, Clients: w.store, Webhooks: w.store, Walks: w.store, Recorder: w.store,
 		Log: slog.New(slog.DiscardHandler), Now: clock, NewID: newID})
 	return w
 }
@@ -106,7 +107,7 @@ func (w *world) slot(v *vault.Vault, n int, g, fence uint64) connection.Slot {
 	return s
 }
 
-// connect stores connections 1 to n, with both slots, and an OAuth client.
+// connect stores connections 1 to n, with both slots, an OAuth client, and a webhook with two secrets.
 func (w *world) connect(n int) {
 	w.t.Helper()
 	for i := 1; i <= n; i++ {
@@ -114,8 +115,36 @@ func (w *world) connect(n int) {
 		w.must(w.store.PutSlot(w.t.Context(), refOf(i), w.slot(w.vault, i, 1, 1)))
 		w.must(w.store.PutSlot(w.t.Context(), refOf(i), w.slot(w.vault, i, 2, 2)))
 	}
+	w.must(w.store.PutEndpoint(w.t.Context(), w.endpoint("acme", 2)))
 	_, err := w.clients().Put(w.t.Context(), "acme", "github", oauthclient.Registration{ID: "id", Secret: secret.FromString("hush")})
 	w.must(err)
+}
+
+// endpoint makes a webhook with n secrets, the newest first.
+func (w *world) endpoint(owner tenant.ID, n uint64) notify.Endpoint {
+	w.t.Helper()
+	e := notify.Endpoint{ID: "wh_1", Owner: owner, URL: "https://hooks.example", Status: notify.Active}
+	for i := n; i > 0; i-- {
+		sealed, err := w.vault.Seal(w.t.Context(), notify.Binding(e, i), secret.FromString(fmt.Sprint("whsec", i)))
+		w.must(err)
+		e.Secrets = append(e.Secrets, notify.Secret{Number: i, Sealed: sealed})
+	}
+	return e
+}
+
+// signs checks that the webhook's secrets are those that it was made with, under no version but want.
+func (w *world) signs(owner tenant.ID, want uint32) {
+	w.t.Helper()
+	e, err := w.store.Endpoint(w.t.Context(), owner, "wh_1")
+	w.must(err)
+	for _, x := range e.Secrets {
+		v, err := vault.VersionOf(x.Sealed, connection.WebhookSecret)
+		w.must(err)
+		got, err := w.process().Open(w.t.Context(), notify.Binding(e, x.Number), x.Sealed)
+		if err != nil || string(got.Reveal(reveal.Key{})) != fmt.Sprint("whsec", x.Number) || v != want {
+			w.t.Errorf("secret %d is under version %d, want %d: %v", x.Number, v, want, err)
+		}
+	}
 }
 
 func (w *world) clients() *oauthclient.Registry {
@@ -190,17 +219,17 @@ func TestReseal_WholeTenant_ThenTheOldVersionsAreRetired(t *testing.T) {
 	w := newWorld(t)
 	w.connect(3)
 	w.rotate()
-	if r := w.reseal(keyring.Order{}); r.Resealed != 7 || r.Current != 0 || len(r.Retired) != 0 {
-		t.Errorf("%+v, want both slots of three connections and one client", r)
+	if r := w.reseal(keyring.Order{}); r.Resealed != 8 || r.Current != 0 || len(r.Retired) != 0 {
+		t.Errorf("%+v, want both slots of three connections, one client and one webhook", r)
 	}
 	w.opens(3)
-	if r := w.reseal(keyring.Order{}); r.Resealed != 0 || r.Current != 7 || len(r.Retired) != 0 {
+	if r := w.reseal(keyring.Order{}); r.Resealed != 0 || r.Current != 8 || len(r.Retired) != 0 {
 		t.Errorf("%+v, want nothing to do", r)
 	}
 	w.wantVersions(1, 2)
 	w.now = w.now.Add(keyring.RetireAfter)
-	if r := w.reseal(keyring.Order{}); len(r.Retired) != 3 {
-		t.Errorf("%+v, want three versions retired", r)
+	if r := w.reseal(keyring.Order{}); len(r.Retired) != 4 {
+		t.Errorf("%+v, want four versions retired", r)
 	}
 	w.wantVersions(2)
 	w.opens(3)
@@ -209,7 +238,7 @@ func TestReseal_WholeTenant_ThenTheOldVersionsAreRetired(t *testing.T) {
 		t.Errorf("the client: %v", err)
 	}
 	records, _, err := w.store.Records(t.Context(), "acme", dynamo.AuditPage{From: w.now.Add(-time.Hour), To: w.now.Add(time.Hour), Limit: 10})
-	if err != nil || len(records) != 3 || records[0].Kind != audit.KeyRetired || records[0].By != "key_1" || records[0].Reason == "" {
+	if err != nil || len(records) != 4 || records[0].Kind != audit.KeyRetired || records[0].By != "key_1" || records[0].Reason == "" {
 		t.Errorf("%+v, %v", records, err)
 	}
 }
@@ -221,11 +250,11 @@ func TestReseal_StepsOfAnySize_MeetEverything_AndTheLastRetires(t *testing.T) {
 	w.rotate()
 	w.now = w.now.Add(keyring.RetireAfter)
 	steps := keyring.Order{Limit: 1}
-	if r := w.reseal(steps); r.Resealed != 241 || len(r.Retired) != 0 {
+	if r := w.reseal(steps); r.Resealed != 242 || len(r.Retired) != 0 {
 		t.Errorf("%+v: the first step met the old version, so this walk retires nothing", r)
 	}
 	w.now = w.now.Add(time.Hour)
-	if r := w.reseal(steps); r.Current != 241 || len(r.Retired) != 3 {
+	if r := w.reseal(steps); r.Current != 242 || len(r.Retired) != 4 {
 		t.Errorf("%+v", r)
 	}
 	w.opens(120)
@@ -256,10 +285,10 @@ func TestRetire_TooEarly_IsKept(t *testing.T) {
 		retired      int
 	}{
 		"younger than asked":              {2 * time.Hour, 2*time.Hour - time.Second, 0},
-		"as old as asked":                 {2 * time.Hour, 2 * time.Hour, 3},
+		"as old as asked":                 {2 * time.Hour, 2 * time.Hour, 4},
 		"default":                         {0, keyring.RetireAfter - time.Second, 0},
-		"default reached":                 {0, keyring.RetireAfter, 3},
-		"the least":                       {keyring.MinRetireAfter, keyring.MinRetireAfter, 3},
+		"default reached":                 {0, keyring.RetireAfter, 4},
+		"the least":                       {keyring.MinRetireAfter, keyring.MinRetireAfter, 4},
 		"the least, but not yet that old": {keyring.MinRetireAfter, keyring.MinRetireAfter - 1, 0},
 	} {
 		w := newWorld(t)
@@ -308,7 +337,7 @@ func TestReseal_ARefreshWritesBackWhatItRead_VersionIsNotRetiredUnderIt(t *testi
 	w.must(w.store.PutSlot(t.Context(), refOf(1), read))
 	w.opens(1)
 	w.now = w.now.Add(time.Hour)
-	if r := w.reseal(keyring.Order{}); r.Resealed != 1 || len(r.Retired) != 1 || r.Retired[0].Purpose != connection.ClientSecret {
+	if r := w.reseal(keyring.Order{}); r.Resealed != 1 || len(r.Retired) != 2 || r.Retired[0].Purpose != connection.ClientSecret || r.Retired[1].Purpose != connection.WebhookSecret {
 		t.Errorf("%+v: at and rt were met again", r)
 	}
 	w.now = w.now.Add(time.Hour)
@@ -332,7 +361,7 @@ func TestReseal_ErasedOrRenewedInBetween_StaysSo(t *testing.T) {
 		}
 		return nil
 	}
-	if r := w.reseal(keyring.Order{}); r.Skipped != 3 || r.Resealed != 2 {
+	if r := w.reseal(keyring.Order{}); r.Skipped != 3 || r.Resealed != 3 {
 		t.Errorf("%+v, want the erased two and the renewed one skipped", r)
 	}
 	for g := uint64(2); g <= 3; g++ {
@@ -367,7 +396,7 @@ func TestReseal_Cursor_OnlyThatOfTheWalkUnderWay(t *testing.T) {
 	// The schedule goes on where a person stopped, and the person's cursor is then of no use.
 	last, err := step(keyring.Order{Resume: true})
 	w.must(err)
-	if last.Cursor != "" || first.Resealed+second.Resealed+last.Resealed != 241 {
+	if last.Cursor != "" || first.Resealed+second.Resealed+last.Resealed != 242 {
 		t.Errorf("%+v %+v %+v", first, second, last)
 	}
 	if _, err := step(keyring.Order{Cursor: second.Cursor}); !fault.Is(err, fault.InvalidInput) {
@@ -410,7 +439,7 @@ func TestReseal_DamagedRecord_IsCounted_AndItsVersionKept(t *testing.T) {
 	w.must(w.store.PutSlot(t.Context(), refOf(1), s))
 	w.rotate()
 	w.now = w.now.Add(keyring.RetireAfter)
-	if r := w.reseal(keyring.Order{}); r.Unreadable != 1 || r.Resealed != 4 {
+	if r := w.reseal(keyring.Order{}); r.Unreadable != 1 || r.Resealed != 5 {
 		t.Errorf("%+v", r)
 	}
 	w.now = w.now.Add(time.Hour)
@@ -432,7 +461,7 @@ func TestReseal_KMSIsDown_NothingIsLostAndTheNextWalkGoesOn(t *testing.T) {
 		t.Errorf("%+v, %v", r, err)
 	}
 	w.kms.down = nil
-	if r := w.reseal(keyring.Order{}); r.Resealed != 5 || len(r.Retired) != 0 {
+	if r := w.reseal(keyring.Order{}); r.Resealed != 6 || len(r.Retired) != 0 {
 		t.Errorf("%+v", r)
 	}
 	w.opens(2)

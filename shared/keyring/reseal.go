@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"behalf.dev/behalf/shared/audit"
 	"behalf.dev/behalf/shared/connection"
 	"behalf.dev/behalf/shared/fault"
+	"behalf.dev/behalf/shared/notify"
 	"behalf.dev/behalf/shared/oauthclient"
 	"behalf.dev/behalf/shared/tenant"
 	"behalf.dev/behalf/shared/vault"
@@ -117,6 +119,9 @@ func (s *step) run(ctx context.Context) (done bool, err error) {
 		if err := s.clients(ctx); err != nil {
 			return false, err
 		}
+		if err := s.webhooks(ctx); err != nil {
+			return false, err
+		}
 		s.walk.Clients = true
 	}
 	for connections := 0; ; {
@@ -162,6 +167,48 @@ func (s *step) clients(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// webhooks seals the signing secrets of each endpoint again, the replaced one that still signs too: one write for both.
+func (s *step) webhooks(ctx context.Context) error {
+	endpoints, err := s.Webhooks.Endpoints(ctx, s.Tenant)
+	if err != nil {
+		return err
+	}
+	for _, e := range endpoints {
+		if err := s.webhook(ctx, e); err != nil {
+			return fmt.Errorf("re-seal webhook %s: %w", e.ID, err)
+		}
+	}
+	return nil
+}
+
+func (s *step) webhook(ctx context.Context, e notify.Endpoint) error {
+	e.Secrets = slices.Clone(e.Secrets)
+	any := false
+	var failed error
+	for i, x := range e.Secrets {
+		b := notify.Binding(e, x.Number)
+		stale, err := s.stale(ctx, b, x.Sealed)
+		if err != nil {
+			return err
+		}
+		if !stale {
+			continue
+		}
+		any = true
+		if e.Secrets[i].Sealed, err = s.again(ctx, b, x.Sealed); err != nil {
+			failed = err
+		}
+	}
+	if !any {
+		s.count(len(e.Secrets) > 0)
+		return nil
+	}
+	if failed == nil {
+		failed = s.Webhooks.PutEndpoint(ctx, e)
+	}
+	return s.outcome(ctx, "webhook:"+e.ID, failed)
 }
 
 // slot seals the tokens of one slot again that are not under the newest version.

@@ -15,7 +15,7 @@ type Walk struct {
 	Started time.Time
 	// After is the last connection that was looked at.
 	After connection.ID
-	// Clients tells that the OAuth clients were looked at.
+	// Clients tells that the OAuth clients and the webhooks were looked at.
 	Clients bool
 	// Seen says when a record of a version was last met, over all walks, by "purpose/version".
 	Seen map[string]time.Time

@@ -25,6 +25,8 @@ const (
 	RefreshLag Name = "RefreshLag"
 	// TokenRequests counts requests to token endpoints by what the answer meant: a catalog.OutcomeKind, or "no_answer".
 	TokenRequests Name = "TokenRequests"
+	// TokenMints counts access tokens made from something long-lived, by connector and by what came of it, as TokenRequests.
+	TokenMints Name = "TokenMints"
 	// TokenLatency is how long a token endpoint took, in milliseconds.
 	TokenLatency Name = "TokenLatency"
 	// RefreshesKeptOff counts refreshes that were put off to spare a provider: "circuit_open" or "rate_limited".
@@ -49,7 +51,7 @@ const (
 
 // Names lists all metrics.
 func Names() []Name {
-	return []Name{Refreshes, RefreshFailures, Reauthorizations, RefreshLag, TokenRequests, TokenLatency, RefreshesKeptOff, Rescues, Sweeps, SweepsCutShort, Due, DueOldest, Executions,
+	return []Name{Refreshes, RefreshFailures, Reauthorizations, RefreshLag, TokenRequests, TokenMints, TokenLatency, RefreshesKeptOff, Rescues, Sweeps, SweepsCutShort, Due, DueOldest, Executions,
 		AttacksTried, AttacksAllowed, OwnRefused, Unclear}
 }
 
@@ -67,7 +69,7 @@ const count = "Count"
 func define(n Name) definition {
 	whole := []string{}
 	switch n {
-	case Refreshes, Executions, TokenRequests, RefreshesKeptOff:
+	case Refreshes, Executions, TokenRequests, TokenMints, RefreshesKeptOff:
 		return definition{count, [][]string{{Outcome}, {Connector, Outcome}}}
 	case RefreshFailures, Reauthorizations:
 		return definition{"Percent", [][]string{whole, {Connector}}}

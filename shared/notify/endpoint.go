@@ -130,7 +130,8 @@ type Try struct {
 	Next time.Time
 }
 
-func binding(e Endpoint, number uint64) connection.Binding {
+// Binding is what the signing secret of e with that number is bound to.
+func Binding(e Endpoint, number uint64) connection.Binding {
 	return connection.Binding{Tenant: e.Owner, Principal: tenant.Org, Record: "webhook:" + e.ID, Purpose: connection.WebhookSecret, Generation: number}
 }
 

@@ -121,7 +121,7 @@ func (s *Service) newSecret(ctx context.Context, e *Endpoint) (secret.Text, erro
 		old.Until, next.Number = s.Now().Add(Overlap), old.Number+1
 		kept = append(kept, old)
 	}
-	if next.Sealed, err = s.Sealer.Seal(ctx, binding(*e, next.Number), text); err != nil {
+	if next.Sealed, err = s.Sealer.Seal(ctx, Binding(*e, next.Number), text); err != nil {
 		return secret.Text{}, fmt.Errorf("seal the secret of %s: %w", e.ID, err)
 	}
 	e.Secrets = append([]Secret{next}, kept...)
@@ -191,7 +191,7 @@ func (s *Service) secrets(ctx context.Context, e Endpoint) ([]string, error) {
 		if !x.Until.IsZero() && !s.Now().Before(x.Until) {
 			continue
 		}
-		text, err := s.Sealer.Open(ctx, binding(e, x.Number), x.Sealed)
+		text, err := s.Sealer.Open(ctx, Binding(e, x.Number), x.Sealed)
 		if err != nil {
 			return nil, err
 		}

@@ -24,6 +24,25 @@ const minGrace = 15 * time.Second
 // one from an endpoint that always takes ten seconds, and a grace period would run out over it.
 const patient = 14 * time.Second
 
+// hasty is how long a provider with a grace period may take while that runs out, because its answer to an earlier request was lost,
+// if there is time for one more request behind it. The last one is waited for patiently: nothing comes after it.
+const hasty, hastyLease, hastyPause = 4 * time.Second, 7 * time.Second, 2 * time.Second
+
+// pressed reports that an answer was lost, and that the token which was sent then can be sent now and once more.
+func pressed(spec *catalog.Connector, c connection.Connection, now time.Time) bool {
+	edge := c.Refresh.IntentAt.Add(time.Duration(spec.Rotation.GraceSeconds)*time.Second - graceEdge)
+	return c.Refresh.IntentGeneration == c.Refresh.Generation+1 && !now.Add(hastyLease+hastyPause).After(edge)
+}
+
+// leaseOf is for how long a lease is taken at now.
+func leaseOf(spec *catalog.Connector, c connection.Connection, now time.Time) time.Duration {
+	k := classOf(spec, c)
+	if k.rotation == catalog.RotationGrace && pressed(spec, c, now) {
+		return min(k.lease, hastyLease)
+	}
+	return k.lease
+}
+
 // classOf is the connector's rotation class, corrected by what the provider was seen to do: a "static" provider that
 // answered with a new refresh token is strict (Salesforce: the customer's administrator decides).
 func classOf(spec *catalog.Connector, c connection.Connection) class {

@@ -31,7 +31,7 @@ func New(d Deps) *Coordinator {
 // A follower looks again after a quarter of the time that it waited, within these bounds, so it learns of a quick refresh quickly
 // and of a slow one with little delay. A look is one strong read of one item, of which a partition gives 3,000 per second
 // (DynamoDB Developer Guide, "Burst and adaptive capacity"): enough for two hundred at once.
-const soonest, latest = 100 * time.Millisecond, 200 * time.Millisecond
+const soonest, latest = 80 * time.Millisecond, 150 * time.Millisecond
 
 // look is when a follower that waited for so long looks again, with jitter, so that a crowd does not come all at once.
 func (c *Coordinator) look(waited time.Duration) time.Duration {
@@ -77,6 +77,7 @@ func (c *Coordinator) refresh(ctx context.Context, conn connection.Connection, r
 			continue
 		}
 		if left := deadline.Sub(c.Now()); left <= 0 {
+			c.follow(ctx, leased)
 			return busy(leased), nil
 		} else if err := c.Sleep(ctx, min(c.look(r.Wait-left), left)); err != nil {
 			return connection.RefreshResult{}, err
@@ -156,7 +157,7 @@ func (c *Coordinator) lease(ctx context.Context, conn connection.Connection) (co
 			x.Refresh.IntentGeneration, x.Refresh.IntentAt = g+1, x.Refresh.LeaseUntil.Add(-k.lease)
 		}
 		x.Refresh.Fence++
-		x.Refresh.LeaseOwner, x.Refresh.LeaseUntil = owner, now.Add(classOf(spec, x).lease)
+		x.Refresh.LeaseOwner, x.Refresh.LeaseUntil = owner, now.Add(leaseOf(spec, x, now))
 		return x, nil
 	})
 	switch {

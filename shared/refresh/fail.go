@@ -127,11 +127,10 @@ func unknown(failed *EndpointError) bool { return failed.Sent && failed.Outcome.
 
 // delay notes the failure and gives the lease back; the live access token stays in use meanwhile.
 func (c *Coordinator) delay(ctx context.Context, j job, failed *EndpointError) (connection.RefreshResult, error) {
-	fails := j.conn.Refresh.Fails
+	pause := backoff(j.conn.Refresh.Fails, failed.Outcome.RetryAfter, c.Jitter())
 	if j.class.rotation == catalog.RotationGrace && (j.doubt || unknown(failed)) {
-		fails = 0 // the token just used works for the grace period only
+		pause = max(time.Second, failed.Outcome.RetryAfter) // the token just used works for the grace period only
 	}
-	pause := backoff(fails, failed.Outcome.RetryAfter, c.Jitter())
 	reason := failed.Outcome.Reason
 	if failed.Outcome.Kind == catalog.OutcomeConfig {
 		pause = max(pause, configPause)

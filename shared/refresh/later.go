@@ -40,6 +40,16 @@ func (c *Coordinator) again(ctx context.Context, ref connection.Ref, pause time.
 	}
 }
 
+// follow queues another look for when the lease in the way ends, if its holder asks again while a grace period runs out: the look that
+// met it was the one that would have found it gone.
+func (c *Coordinator) follow(ctx context.Context, leased connection.Connection) {
+	spec, err := c.Connector(leased.Connector)
+	left := leased.Refresh.LeaseUntil.Sub(c.Now())
+	if err == nil && left > 0 && left <= hastyLease && leased.Refresh.IntentGeneration == leased.Refresh.Generation+1 && classOf(spec, leased).rotation == catalog.RotationGrace {
+		c.again(ctx, leased.Ref, left)
+	}
+}
+
 // keptOff is how long the provider is left alone. Not if an operator insists, nor when the answer to an earlier request
 // was lost: a grace period does not wait.
 func (c *Coordinator) keptOff(conn connection.Connection, r connection.RefreshRequest) time.Duration {

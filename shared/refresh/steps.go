@@ -28,6 +28,9 @@ func (c *Coordinator) job(conn connection.Connection) (job, error) {
 	var err error
 	if j.spec, err = c.Connector(conn.Connector); err == nil {
 		j.class = classOf(j.spec, conn)
+		if left := conn.Refresh.LeaseUntil.Sub(c.Now()); j.doubt && j.class.rotation == catalog.RotationGrace && left <= hastyLease {
+			j.class.lease, j.class.timeout = min(j.class.lease, hastyLease), min(j.class.timeout, hasty)
+		}
 	}
 	return j, err
 }

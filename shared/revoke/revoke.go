@@ -166,7 +166,7 @@ func (r *Revoker) report(ctx context.Context, c connection.Connection) error {
 	if err != nil {
 		return fmt.Errorf("record the revocation of %s: %w", c.ID, err)
 	}
-	if err := r.Events.ConnectionChanged(ctx, audit.ConnectionRevoked, c); err != nil {
+	if err := r.Events.ConnectionChanged(ctx, audit.ProviderRevocation, c); err != nil {
 		r.Log.ErrorContext(ctx, "event not published", "connection", c.ID, "error", err)
 	}
 	return nil

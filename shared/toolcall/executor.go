@@ -100,6 +100,8 @@ type Deps struct {
 	Timeout time.Duration
 	// Policies keeps compiled policies across calls; nil keeps them for this Executor.
 	Policies *Policies
+	// Renewals has calls of a process share the wait for one refresh; nil shares nothing beyond this Executor.
+	Renewals *Renewals
 	// Retries bounds repetitions across the calls of a process; nil repeats nothing.
 	Retries *Retries
 	// Sleep waits or returns early with ctx's error; nil waits for real.
@@ -118,6 +120,9 @@ func New(d Deps) *Executor {
 	}
 	if d.Policies == nil {
 		d.Policies = NewPolicies()
+	}
+	if d.Renewals == nil {
+		d.Renewals = NewRenewals()
 	}
 	if d.Sleep == nil {
 		d.Sleep = sleep

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"time"
 
 	"behalf.dev/behalf/shared/audit"
 	"behalf.dev/behalf/shared/catalog"
@@ -14,14 +13,6 @@ import (
 	"behalf.dev/behalf/shared/egress"
 	"behalf.dev/behalf/shared/fault"
 )
-
-// refreshWait is how long a call waits for a refresh when it has no live token. Token endpoints that take ten seconds and more
-// exist; what is left of Deps.Timeout is for the call itself.
-const refreshWait = 20 * time.Second
-
-// refreshSpare is how much later than that the answer must be there. Whoever refreshes waits for a slow provider longer than a
-// call can, and goes on without it.
-const refreshSpare = time.Second
 
 // openToken is step 6. rejected is the generation that the provider refused, zero at first. A live token is used as it
 // is, even if a refresh is due: waiting for one would make every caller pay for it.
@@ -37,44 +28,6 @@ func (e *Executor) openToken(ctx context.Context, r *run, rejected uint64) error
 	var err error
 	r.token, err = e.Sealer.Open(ctx, r.held.Ref.Binding(connection.AccessToken, r.held.Slot.Generation), r.held.Slot.Access)
 	return err
-}
-
-// renew asks for a refresh and reads the connection again.
-func (e *Executor) renew(ctx context.Context, r *run, rejected uint64) error {
-	once, cancel := context.WithTimeout(ctx, refreshWait+refreshSpare)
-	defer cancel()
-	res, err := e.Refresher.Refresh(once, connection.RefreshRequest{Ref: r.held.Ref, Rejected: rejected, Wait: refreshWait, By: "execute"})
-	if err != nil && once.Err() != nil && ctx.Err() == nil {
-		res, err = connection.RefreshResult{Status: connection.RefreshBusy, RetryAfter: 2 * time.Second}, nil
-	}
-	if err != nil {
-		return err
-	}
-	switch res.Status {
-	case connection.RefreshFresh, connection.RefreshRefreshed:
-	case connection.RefreshNeedsReauth:
-		h := r.held
-		h.Reason = res.Reason
-		return e.reauthorize(r, h)
-	case connection.RefreshUnavailable:
-		// the status changed under us; the read below says how
-	default:
-		return fault.New(fault.ProviderError, "the access to %s is being renewed and is not ready; try again", r.spec.Name).With("connector", r.spec.ID).With("reason", "refresh_"+string(res.Status)).WithRetryAfter(max(res.RetryAfter, time.Second))
-	}
-	snap, err := e.State.Snapshot(ctx, r.session.Scope, r.spec.ID)
-	if err != nil {
-		return err
-	}
-	if err := snap.Admit(r.session); err != nil {
-		return err
-	}
-	for _, h := range snap.Connections {
-		if h.ID == r.held.ID {
-			r.held = h
-			return e.usable(r, h)
-		}
-	}
-	return fault.New(fault.NotFound, "connection %s is gone", r.held.ID)
 }
 
 // perform is steps 8 to 11, with the one repetition after a token that the provider does not accept, expired or dead: it

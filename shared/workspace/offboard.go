@@ -3,6 +3,7 @@ package workspace
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"behalf.dev/behalf/events"
@@ -15,16 +16,25 @@ import (
 )
 
 // Offboarder ends connections here, at once, and queues telling the providers. Whoever decides (an administrator, the
-// directory) goes through it, so that the order is always the same: on record, status, queue. A crash in between leaves
+// directory) goes through it, so that the order is always the same: status, on record, event, queue. A crash in between leaves
 // a revoked connection whose provider was not told; doing the whole again completes it.
 type Offboarder struct {
 	DB    *dynamo.DB
 	Queue *awssqs.Queue
+	// Events are told at once, when access ends here, however long the provider takes.
+	Events Events
+	// Log hears when they could not be told: then the queued message does it.
+	Log *slog.Logger
 	// Delay holds the queued message back, so that a direct call of the revoke function goes first and the message then
 	// finds nothing left to do. Zero where nobody calls directly.
 	Delay time.Duration
 	Now   func() time.Time
 	NewID func(prefix string) string
+}
+
+// Events tells the adopter; awsevents.Bus implements it.
+type Events interface {
+	ConnectionChanged(ctx context.Context, kind audit.Kind, c connection.Connection) error
 }
 
 // DirectFirst is how long the queue leaves a revocation to a direct call that waits for the provider's answer.
@@ -41,15 +51,26 @@ func (o Offboarder) Revoke(ctx context.Context, c connection.Connection, reason,
 	if err != nil {
 		return c, fmt.Errorf("revoke %s: %w", c.ID, err)
 	}
+	announced := false
 	if before != connection.Revoked {
 		if err := o.record(ctx, done, reason, by); err != nil {
 			return done, err
 		}
+		announced = o.announce(ctx, done)
 	}
 	if done.Revocation.Erased {
 		return done, nil
 	}
-	return done, o.Queue.Send(ctx, events.RevokeWork{Connection: awslambda.RefOf(done.Ref), By: by}, o.Delay)
+	return done, o.Queue.Send(ctx, events.RevokeWork{Connection: awslambda.RefOf(done.Ref), By: by, Announced: announced}, o.Delay)
+}
+
+// announce publishes that access ended, and reports whether that worked.
+func (o Offboarder) announce(ctx context.Context, c connection.Connection) bool {
+	err := o.Events.ConnectionChanged(ctx, audit.ConnectionRevoked, c)
+	if err != nil {
+		o.Log.WarnContext(ctx, "event not published; whoever tells the provider does it", "connection", c.ID, "error", err)
+	}
+	return err == nil
 }
 
 func (o Offboarder) record(ctx context.Context, c connection.Connection, reason, by string) error {

@@ -42,12 +42,17 @@ const exchangeTimeout = 15 * time.Second
 // Exchange redeems an authorization code (RFC 6749, section 4.1.3; RFC 7636, section 4.5 when verifier is given). The
 // code is sent once. Errors are fault.ProviderError, or what the provider's answer is classified as.
 func (e *Endpoint) Exchange(ctx context.Context, c *catalog.Connector, client connection.Client, r connection.Redemption) (connection.Tokens, error) {
+	t, _, err := e.exchange(ctx, c, client, r)
+	return t, err
+}
+
+func (e *Endpoint) exchange(ctx context.Context, c *catalog.Connector, client connection.Client, r connection.Redemption) (connection.Tokens, catalog.Outcome, error) {
 	ctx, cancel := context.WithTimeout(ctx, exchangeTimeout)
 	defer cancel()
 	call := e.call(c, client, r.Metadata)
 	conf, err := config(c, client, r.Metadata)
 	if err != nil {
-		return connection.Tokens{}, err
+		return connection.Tokens{}, catalog.Outcome{}, err
 	}
 	conf.RedirectURL = r.RedirectURI
 	var opts []oauth2.AuthCodeOption
@@ -55,11 +60,12 @@ func (e *Endpoint) Exchange(ctx context.Context, c *catalog.Connector, client co
 		opts = append(opts, oauth2.VerifierOption(string(r.Verifier.Reveal(reveal.Key{}))))
 	}
 	_, err = conf.Exchange(call.context(ctx), string(r.Code.Reveal(reveal.Key{})), opts...)
-	t, _, err := call.read(err)
+	t, out, err := call.read(err)
 	if err != nil {
-		return t, err
+		return t, out, err
 	}
-	return keepFor(c, t)
+	t, err = keepFor(c, t)
+	return t, out, err
 }
 
 // Refresh makes an access token of what a connection keeps for it: of a refresh token with the refresh_token grant (RFC
