@@ -293,7 +293,7 @@ func TestKnobs_ProvidersWithHabits_ConnectRefreshAndCall(t *testing.T) {
 	s, c := oddStack(t, all, &log)
 	addresses, granted := map[string]string{}, map[string][]string{}
 	for id, o := range all {
-		if _, err := c.PutOAuthClient(t.Context(), id, "own", secret.FromString("own-secret-0123")); err != nil {
+		if _, err := c.PutOAuthClient(t.Context(), id, client.OAuthClientSettings{ClientID: "own", ClientSecret: secret.FromString("own-secret-0123")}); err != nil {
 			t.Fatal(err)
 		}
 		address, conn := consent(t, s, c, id, o.code)
