@@ -32,7 +32,7 @@ func loadConnector(fsys fs.FS, folder string, over map[string]string) (*Connecto
 		APIAuth: apiAuth(&m),
 		m:       m, hosts: buildHosts(s, m, over), fsys: fsys,
 	}
-	c.urls, c.fixed = buildURLs(s, m), buildFixed(s, m)
+	c.urls, c.fixed, c.captures = buildURLs(s, m), buildFixed(s, m), buildCaptures(m)
 	if err := s.err(); err != nil {
 		return nil, err
 	}
@@ -54,6 +54,10 @@ func complete(m *manifest) {
 	t.Scope = cmp.Or(t.Scope, "scope")
 	if len(m.Token.Roots) == 0 {
 		m.Token.Roots = []string{"."}
+	}
+	for name, set := range m.Tokens {
+		set.Map = set.Map.over(*t)
+		m.Tokens[name] = set
 	}
 	if m.Errors.Token.Dialect == dialectRFC6749 {
 		m.Errors.Token.Code = cmp.Or(m.Errors.Token.Code, "error")
@@ -123,9 +127,10 @@ func buildURLs(s *source, m manifest) map[string]template {
 			s.add(field, "%v", err)
 			return
 		}
-		checkTemplate(s, field, t, m.Hosts, vars)
+		checkTemplate(s, field, t, m.Hosts, append(vars, m.metaVars(t.vars)...))
 		urls[name] = t
 	}
+	addAccountURLs(&m, add)
 	public := slices.Collect(maps.Keys(m.public()))
 	if m.Auth.Mode == ModeOAuth2 {
 		add("authorize", "authorize.url", m.Authorize.URL)
@@ -143,8 +148,8 @@ func buildURLs(s *source, m manifest) map[string]template {
 	if m.Introspect != nil {
 		add("introspect", "introspect.url", m.Introspect.URL, "client_id")
 	}
-	if m.Revoke != nil {
-		add("revoke", "revoke.url", m.Revoke.URL, "client_id")
+	if m.Revoke != nil && m.Revoke.Manual == nil {
+		add("revoke", "revoke.url", m.Revoke.URL, "client_id", "token")
 	}
 	return urls
 }
@@ -191,7 +196,7 @@ func newTool(s *source, field string, c *Connector, spec toolSpec) *Tool {
 	t := &Tool{
 		Name: spec.Name, Title: spec.Title, Description: strings.TrimSpace(spec.Description), Effect: spec.Effect,
 		Idempotent: spec.Idempotent || spec.Effect == EffectRead, IdempotencyHeader: spec.IdempotencyHeader,
-		Scopes: spec.Scopes, connector: c, spec: spec, mask: newMask(spec.Response.Keep),
+		Scopes: spec.Scopes, TokenSet: spec.Token, connector: c, spec: spec, mask: newMask(spec.Response.Keep),
 	}
 	checkTool(s, field, c, spec)
 	url, err := parseTemplate(spec.Request.URL)

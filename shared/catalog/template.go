@@ -112,7 +112,13 @@ func (c *Connector) url(which string, meta, vars map[string]string) (*url.URL, e
 	if err != nil {
 		return nil, err
 	}
-	return t.expand(base, func(name string) (string, bool) { v, ok := vars[name]; return v, ok })
+	return t.expand(base, func(name string) (string, bool) {
+		if m, ok := strings.CutPrefix(name, ofConnection); ok {
+			return meta[m], meta[m] != ""
+		}
+		v, ok := vars[name]
+		return v, ok
+	})
 }
 
 // appendPath adds a caller's path to u. The path may carry percent-encoded bytes, but none that decode to a slash, a

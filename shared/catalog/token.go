@@ -28,6 +28,8 @@ type TokenResponse struct {
 	// (RFC 6749, section 5.1); so is an empty scope read, which GitHub Apps send.
 	Scopes       []string
 	ScopesStated bool
+	// Sets are the further tokens of an exchange, by name. Only expiry, scopes and tokens are set in them.
+	Sets map[string]TokenResponse
 	// Metadata is what the manifest captures and this answer held. A refresh may hold less: merge it over what is stored.
 	Metadata map[string]string
 }
@@ -82,6 +84,7 @@ func (c *Connector) parseToken(raw map[string]any, a answer, now time.Time) (Tok
 			t.Metadata[name] = v
 		}
 	}
+	t.Sets = c.tokenSets(raw, now)
 	return t, c.checkCapturedHosts(t.Metadata)
 }
 

@@ -55,14 +55,22 @@ func (e *Endpoint) Exchange(ctx context.Context, c *catalog.Connector, client co
 	}
 	_, err = conf.Exchange(call.context(ctx), string(r.Code.Reveal(reveal.Key{})), opts...)
 	t, _, err := call.read(err)
-	return t, err
+	if err != nil {
+		return t, err
+	}
+	return e.complete(ctx, c, client, t, secret.Text{}, r.Metadata)
 }
 
 // Refresh makes an access token of what a connection keeps for it: of a refresh token with the refresh_token grant (RFC
 // 6749, section 6), once; of a seed by minting. Any error is a *refresh.EndpointError.
 func (e *Endpoint) Refresh(ctx context.Context, c *catalog.Connector, client connection.Client, token secret.Text, metadata map[string]string) (connection.Tokens, error) {
 	if c.Mode.Mints() {
-		return e.mint(ctx, c, client, token, metadata)
+		t, err := e.mint(ctx, c, client, token, metadata)
+		if err != nil {
+			return t, err
+		}
+		t.Sets = nil
+		return e.completeRefresh(ctx, c, client, t, secret.Text{}, metadata)
 	}
 	call := e.call(c, client)
 	call.renews = true
@@ -79,7 +87,8 @@ func (e *Endpoint) Refresh(ctx context.Context, c *catalog.Connector, client con
 	if err != nil {
 		return t, &refresh.EndpointError{Outcome: out, Sent: call.sent, Err: err}
 	}
-	return t, nil
+	t.Sets = nil // a refresh is of one token
+	return e.completeRefresh(ctx, c, client, t, token, metadata)
 }
 
 func config(c *catalog.Connector, client connection.Client, metadata map[string]string) (*oauth2.Config, error) {
@@ -160,7 +169,7 @@ func (k *call) read(libErr error) (connection.Tokens, catalog.Outcome, error) {
 		}
 		return connection.Tokens{}, catalog.Outcome{Kind: catalog.OutcomeError, Reason: "unreadable_answer", Status: k.status}, err
 	}
-	t := connection.Tokens{Access: res.AccessToken, Refresh: res.RefreshToken, Facts: connection.TokenFacts{ExpiresAt: res.ExpiresAt, RefreshExpiresAt: res.RefreshExpiresAt, Metadata: res.Metadata}}
+	t := connection.Tokens{Access: res.AccessToken, Refresh: res.RefreshToken, Facts: connection.TokenFacts{ExpiresAt: res.ExpiresAt, RefreshExpiresAt: res.RefreshExpiresAt, Metadata: res.Metadata}, Sets: setsOf(res)}
 	if res.ScopesStated {
 		t.Facts.Scopes = res.Scopes
 	}
