@@ -99,6 +99,8 @@ type Connection struct {
 	// gives it, with a lease and a refresh of its own. Parts are never shown, named or chosen; they end with their main.
 	Main     ID     `json:",omitempty"`
 	TokenSet string `json:",omitempty"`
+	// TokenSets are the names of a main connection's parts.
+	TokenSets []string `json:",omitempty"`
 	// Choosing tells that tokens of a pending connection wait in its next slot for a person's choice.
 	Choosing bool `json:",omitempty"`
 	// ClientOwner is the tenant whose OAuth client was used: the tenant itself or tenant.Deployment; empty when the
@@ -210,9 +212,6 @@ type Grant struct {
 func (c Connection) Usable(now time.Time) bool {
 	return c.ExpiresAt.IsZero() || now.Before(c.ExpiresAt)
 }
-
-// Part reports that c holds a further token of another connection.
-func (c Connection) Part() bool { return c.Main != "" }
 
 // Live reports that the connection may still matter: not revoked, and not a pending one whose link has expired.
 func (c Connection) Live(now time.Time) bool {

@@ -140,7 +140,7 @@ func (f *Flow) discard(ctx context.Context, l Link, spec *catalog.Connector, cli
 func (f *Flow) alone(ctx context.Context, l Link) (bool, error) {
 	all, err := f.Siblings.ConnectionsOf(ctx, l.Scope)
 	for _, c := range all {
-		if c.Connector == l.Connector && c.Status != connection.Revoked && c.Refresh.Generation > 0 {
+		if c.Connector == l.Connector && !c.Part() && c.Status != connection.Revoked && c.Refresh.Generation > 0 {
 			return false, err
 		}
 	}

@@ -154,7 +154,7 @@ func (r *Revoker) report(ctx context.Context, c connection.Connection) error {
 		outcome = "failed"
 	}
 	err := r.Recorder.Record(ctx, audit.Record{ID: r.NewID("aud"), Kind: audit.ProviderRevocation, Time: r.Now(), Tenant: c.Tenant, Principal: string(c.Principal), Connector: c.Connector,
-		Connection: string(c.ID), Grant: string(c.Grant), Outcome: outcome, Reason: c.Revocation.Provider, DurationMS: r.Now().Sub(c.Revocation.At).Milliseconds(), By: "revoke"})
+		Connection: string(c.Shown()), Grant: string(c.Grant), Outcome: outcome, Reason: c.Revocation.Provider, DurationMS: r.Now().Sub(c.Revocation.At).Milliseconds(), By: "revoke"})
 	if err != nil {
 		return fmt.Errorf("record the revocation of %s: %w", c.ID, err)
 	}

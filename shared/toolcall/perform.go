@@ -26,16 +26,16 @@ const refreshSpare = time.Second
 // openToken is step 6. rejected is the generation that the provider refused, zero at first. A live token is used as it
 // is, even if a refresh is due: waiting for one would make every caller pay for it.
 func (e *Executor) openToken(ctx context.Context, r *run, rejected uint64) error {
-	if rejected != 0 || !r.held.Usable(e.Now()) {
+	if rejected != 0 || !r.from().Usable(e.Now()) {
 		if err := e.renew(ctx, r, rejected); err != nil {
 			return err
 		}
 	}
-	if r.held.Slot.Generation != r.held.Refresh.Generation {
+	if r.from().Slot.Generation != r.from().Refresh.Generation {
 		return fault.New(fault.Internal, "the stored tokens are missing").With("reason", "slot_missing")
 	}
 	var err error
-	r.token, err = e.Sealer.Open(ctx, r.held.Ref.Binding(connection.AccessToken, r.held.Slot.Generation), r.held.Slot.Access)
+	r.token, err = e.Sealer.Open(ctx, r.from().Ref.Binding(connection.AccessToken, r.from().Slot.Generation), r.from().Slot.Access)
 	return err
 }
 
@@ -43,7 +43,7 @@ func (e *Executor) openToken(ctx context.Context, r *run, rejected uint64) error
 func (e *Executor) renew(ctx context.Context, r *run, rejected uint64) error {
 	once, cancel := context.WithTimeout(ctx, refreshWait+refreshSpare)
 	defer cancel()
-	res, err := e.Refresher.Refresh(once, connection.RefreshRequest{Ref: r.held.Ref, Rejected: rejected, Wait: refreshWait, By: "execute"})
+	res, err := e.Refresher.Refresh(once, connection.RefreshRequest{Ref: r.from().Ref, Rejected: rejected, Wait: refreshWait, By: "execute"})
 	if err != nil && once.Err() != nil && ctx.Err() == nil {
 		res, err = connection.RefreshResult{Status: connection.RefreshBusy, RetryAfter: 2 * time.Second}, nil
 	}
@@ -71,7 +71,10 @@ func (e *Executor) renew(ctx context.Context, r *run, rejected uint64) error {
 	for _, h := range snap.Connections {
 		if h.ID == r.held.ID {
 			r.held = h
-			return e.usable(r, h)
+			if err := e.usable(r, h); err != nil {
+				return err
+			}
+			return e.choosePart(r, snap.Connections)
 		}
 	}
 	return fault.New(fault.NotFound, "connection %s is gone", r.held.ID)
@@ -86,7 +89,7 @@ func (e *Executor) perform(ctx context.Context, r *run) (egress.Response, error)
 		return res, err
 	}
 	if out.Kind == catalog.OutcomeExpired || out.Kind == catalog.OutcomeDead {
-		if err := e.openToken(ctx, r, r.held.Refresh.Generation); err != nil {
+		if err := e.openToken(ctx, r, r.from().Refresh.Generation); err != nil {
 			return res, err
 		}
 		if res, out, err = e.attempt(ctx, r); err != nil {
