@@ -81,6 +81,9 @@ func checkCallback(s *source, m *manifest) {
 		if err != nil || !strings.HasPrefix(capture.Pattern, "^") || !strings.HasSuffix(capture.Pattern, "$") {
 			s.add(at+".pattern", "%q: want a pattern ^…$, since the value comes through a browser", capture.Pattern)
 		}
+		if !m.hostCapture(name) && !m.names(name) && !m.chosenBy(name) {
+			s.add(at, "must be account_id or tenant_id in identity.capture, or the param of a choice: otherwise a reconnect could change it unseen")
+		}
 		if !m.proved(name) {
 			s.add(at, "comes through a browser and nothing proves it: use it as the capture of a host with an allow list, as param of post_connect with choose by_param, or in the address of identity.request or of a post_connect request")
 		}
@@ -93,21 +96,34 @@ var answerParam = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]{0,63}$`)
 // proved reports that something after the exchange fails when the callback's value is not the account's, or that it can only name
 // one of some hosts.
 func (m *manifest) proved(name string) bool {
-	for _, h := range m.Hosts {
-		if h.Capture == name {
-			return true
-		}
+	if m.hostCapture(name) || m.chosenBy(name) {
+		return true
 	}
 	ref := "{" + ofConnection + name + "}"
 	if m.Identity != nil && m.Identity.Request != nil && strings.Contains(m.Identity.Request.URL, ref) {
 		return true
 	}
 	for _, p := range m.PostConnect {
-		if p.Choose == ChooseByParam && p.Param == name || strings.Contains(p.Request.URL, ref) {
+		if strings.Contains(p.Request.URL, ref) {
 			return true
 		}
 	}
 	return false
+}
+
+// hostCapture reports that the metadata name is a host, which has a list.
+func (m *manifest) hostCapture(name string) bool {
+	for _, h := range m.Hosts {
+		if h.Capture == name {
+			return true
+		}
+	}
+	return false
+}
+
+// chosenBy reports that a place is found by the metadata name among those that the account can reach.
+func (m *manifest) chosenBy(name string) bool {
+	return slices.ContainsFunc(m.PostConnect, func(p postConnectSpec) bool { return p.Choose == ChooseByParam && p.Param == name })
 }
 
 func checkSetup(s *source, setup *setupSpec) {
@@ -202,12 +218,20 @@ func checkPostConnect(s *source, m *manifest, at string, p postConnectSpec) {
 	if lists && p.idName() == "" {
 		s.add(at+".capture", "must take the id (%s), so that a reconnect finds the same place again", p.ID)
 	}
+	if lists && !m.names(p.idName()) {
+		s.add(at+".capture", "the place's id must be account_id or tenant_id in identity.capture: two places of one account are two connections")
+	}
 	if len(p.Capture) == 0 {
 		s.add(at+".capture", "is missing: what the request is for")
 	}
 	for name, path := range p.Capture {
 		checkPath(s, at+".capture."+name, path, false)
 	}
+}
+
+// names reports that the metadata name is part of what tells accounts apart.
+func (m *manifest) names(name string) bool {
+	return m.Identity != nil && name != "" && (m.Identity.Capture["account_id"] == name || m.Identity.Capture["tenant_id"] == name)
 }
 
 func checkTokenSets(s *source, m *manifest) {
