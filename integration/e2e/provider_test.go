@@ -36,6 +36,8 @@ type ownProvider struct {
 	// back adds to the answer to the browser; answer makes the answer of the token endpoint.
 	back   func(q url.Values)
 	answer func(p *ownProvider, form url.Values) object
+	// registered is where an app sends browsers that it was not told a redirect URI for.
+	registered string
 	// api answers what is neither authorize nor token.
 	api func(w http.ResponseWriter, r *http.Request) bool
 }

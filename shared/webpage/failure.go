@@ -36,19 +36,23 @@ const (
 
 // reasons are for what fault.Error.Detail calls "reason"; what is not in it is looked up in codes.
 var reasons = map[string]advice{
-	"link_expired":    {"This link has expired", askForNew},
-	"link_used":       {"This link was already used", "If you finished connecting, you can close this page. If not, go back to the application that sent you here and ask for a new link."},
-	"other_browser":   {"You started this in another browser", "Go on in the browser in which you started. If somebody sent you this link, close this page: nothing was connected."},
-	"no_cookie":       {"Your browser did not keep our cookie", "Open the link again. If this page comes back, allow cookies for this site, or leave private browsing, and ask for a new link. Nothing was connected."},
-	"cross_site":      {"This was not started on our page", "Open the link that you were given and continue from there. Nothing was connected."},
-	"state_replaced":  {"You started again in the meantime", "Go on where you started last, perhaps in another tab, or start again from the application that sent you here. Nothing was connected here."},
-	"state_used":      {"This step is already done", "Go back to the application that sent you here: it knows how it went. Going through this page again changes nothing."},
-	"issuer_mismatch": {"This sign-in did not come from where we sent you", startAgain + " If it happens again, tell the people who run that application and give them the reference."},
-	"other_context":   {"This sign-in did not come from where we sent you", startAgain + " If it happens again, tell the people who run that application and give them the reference."},
-	"portal_expired":  {"Your visit has ended", "Open your connections again from the application that sent you here."},
-	"not_signed_in":   {"This page needs a link", "Open your connections from the application that you use them with."},
-	"no_connection":   {"This connection is not here", "It may belong to somebody else, or have been disconnected long ago. Look at the list of your connections."},
-	"form_expired":    {"This page was open for too long", "Go back, reload the page and try again. Nothing was changed."},
+	"link_expired":       {"This link has expired", askForNew},
+	"link_used":          {"This link was already used", "If you finished connecting, you can close this page. If not, go back to the application that sent you here and ask for a new link."},
+	"other_browser":      {"You started this in another browser", "Go on in the browser in which you started. If somebody sent you this link, close this page: nothing was connected."},
+	"no_cookie":          {"Your browser did not keep our cookie", "Open the link again. If this page comes back, allow cookies for this site, or leave private browsing, and ask for a new link. Nothing was connected."},
+	"cross_site":         {"This was not started on our page", "Open the link that you were given and continue from there. Nothing was connected."},
+	"state_replaced":     {"You started again in the meantime", "Go on where you started last, perhaps in another tab, or start again from the application that sent you here. Nothing was connected here."},
+	"state_used":         {"This step is already done", "Go back to the application that sent you here: it knows how it went. Going through this page again changes nothing."},
+	"issuer_mismatch":    {"This sign-in did not come from where we sent you", startAgain + " If it happens again, tell the people who run that application and give them the reference."},
+	"other_context":      {"This sign-in did not come from where we sent you", startAgain + " If it happens again, tell the people who run that application and give them the reference."},
+	"answer_refused":     {"The answer that came back is not one we can use", startAgain + " If it happens again, tell the people who run that application and give them the reference."},
+	"answer_incomplete":  {"The answer that came back lacks something", startAgain + " If it happens again, tell the people who run that application and give them the reference."},
+	"not_yours":          {"That is not among what your account can reach", "Go back to the application that sent you here, start again, and choose something that is yours. Nothing was connected."},
+	"nothing_to_connect": {"Your account has nothing to connect there", "Sign in there and look whether you can open what you want to connect; then ask for a new link. Nothing was connected."},
+	"portal_expired":     {"Your visit has ended", "Open your connections again from the application that sent you here."},
+	"not_signed_in":      {"This page needs a link", "Open your connections from the application that you use them with."},
+	"no_connection":      {"This connection is not here", "It may belong to somebody else, or have been disconnected long ago. Look at the list of your connections."},
+	"form_expired":       {"This page was open for too long", "Go back, reload the page and try again. Nothing was changed."},
 }
 
 var codes = map[fault.Code]advice{
