@@ -248,3 +248,25 @@ func noSlots(t *testing.T, f *e2e.Fixture, connector, id string) {
 		}
 	}
 }
+
+// sealedTokens counts the slots of a principal's connections that hold tokens, parts included.
+func sealedTokens(t *testing.T, f *e2e.Fixture, id tenant.ID, p tenant.Principal) (n int) {
+	t.Helper()
+	w := open(t, f, "refresh", "refresh", tenant.Scope{Tenant: id})
+	all, err := w.DB.ConnectionsOf(t.Context(), tenant.Scope{Tenant: id, Principal: p})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range all {
+		for g := range uint64(2) {
+			s, ok, err := w.DB.Slot(t.Context(), c.Ref, g)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if ok && s.Access != nil {
+				n++
+			}
+		}
+	}
+	return n
+}

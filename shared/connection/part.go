@@ -20,7 +20,7 @@ type PartActivation struct {
 }
 
 // loose is how long after its end a connection is left to whoever ended it, before the sweep tells the provider.
-const loose = time.Minute
+const loose = 5 * time.Minute
 
 // DueAt is when the sweep should look at c: at a refresh that is due, at a pending connection to drop, or at tokens that nobody
 // else ends at the provider: those of a choice that was never made, and of a part. Zero means never.

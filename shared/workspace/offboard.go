@@ -52,7 +52,11 @@ func (o Offboarder) Revoke(ctx context.Context, c connection.Connection, reason,
 	if done.Revocation.Erased {
 		return done, nil
 	}
-	return done, o.Queue.Send(ctx, events.RevokeWork{Connection: awslambda.RefOf(done.Ref), By: by}, o.Delay)
+	delay := o.Delay
+	if done.Part() { // nobody calls directly for it
+		delay = 0
+	}
+	return done, o.Queue.Send(ctx, events.RevokeWork{Connection: awslambda.RefOf(done.Ref), By: by}, delay)
 }
 
 // parts ends the further tokens of a connection with it.
