@@ -159,7 +159,7 @@ func (f *Function) confirm(ctx context.Context, r *apigw.Request, by authn.Calle
 		return nil, err
 	}
 	if c.ChooseURL != "" {
-		return apigw.JSON(http.StatusAccepted, map[string]any{"status": oauthflow.LinkChoosing, "connection_id": c.ID, "choose_url": c.ChooseURL})
+		return choiceNeeded(c)
 	}
 	return apigw.JSON(http.StatusOK, map[string]any{"status": c.Status, "connection_id": c.ID, "grant_id": c.Grant, "connection": apigw.NewConnection(c.Connection)})
 }

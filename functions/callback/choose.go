@@ -14,6 +14,11 @@ import (
 // choiceField is the field of the page's form that names a place.
 const choiceField = "choice"
 
+// choiceNeeded tells the back end where to send the person's browser next.
+func choiceNeeded(c oauthflow.Confirmed) (*apigw.Response, error) {
+	return apigw.JSON(http.StatusAccepted, map[string]any{"status": oauthflow.LinkChoosing, "connection_id": c.ID, "choose_url": c.ChooseURL})
+}
+
 // chosen reports that a link was ended by a choice, so that a form that comes for it may be a second click.
 func chosen(p oauthflow.Page) bool {
 	return p.Connector != nil && p.Link.Browser != "" && (p.Link.Status == oauthflow.LinkConfirmed || p.Link.Status == oauthflow.LinkConfirming)

@@ -225,7 +225,7 @@ func TestTokenSets_WithoutUserToken_TheToolSaysWhatItLacks(t *testing.T) {
 	connectOwn(t, f, "duo", nil)
 	session := f.Session(t, "acme", "user_alice", nil)
 	f.Execute(t, session, "duo_post", nil, nil).Want(t, 200)
-	if a := f.Execute(t, session, "duo_search", nil, nil).WantCode(t, "scope_missing"); a.Text("token") != "user" {
+	if a := f.Execute(t, session, "duo_search", nil, nil).WantCode(t, "scope_missing"); a.Text("token_set") != "user" {
 		t.Errorf("%s", a.Body)
 	}
 	tools := f.Do(t, e2e.Request{Method: "GET", Path: "/v1/tools", Token: session}).Want(t, 200)

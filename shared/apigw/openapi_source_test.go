@@ -174,7 +174,7 @@ func TestOpenAPI_Schemas_HaveTheMembersOfTheMaps(t *testing.T) {
 	t.Parallel()
 	doc, src := openapi(t), allSource(t)
 	for schema, from := range map[string][]string{"Session": {"admin.mint"}, "OAuthClient": {"callback.clientView"}, "ConnectLink": {"callback.linkView"},
-		"ApprovalLink": {"callback.createApprovalLink"}, "NewConnectLink": {"callback.linkView", "callback.createLink"}, "Confirmation": {"callback.confirm"}, "NewPortalLink": {"portal.createLink"}, "Refresh": {"admin.refreshConnection"}, "PrincipalReport": {"admin.deletePrincipal"}, "ToolList": {"execute.answerList"}} {
+		"ApprovalLink": {"callback.createApprovalLink"}, "NewConnectLink": {"callback.linkView", "callback.createLink"}, "Confirmation": {"callback.confirm"}, "ChoiceNeeded": {"callback.choiceNeeded"}, "NewPortalLink": {"portal.createLink"}, "Refresh": {"admin.refreshConnection"}, "PrincipalReport": {"admin.deletePrincipal"}, "ToolList": {"execute.answerList"}} {
 		var want []string
 		for _, fn := range from {
 			if src.funcs[fn] == nil {

@@ -30,12 +30,21 @@ func checkErrors(s *source, m *manifest) {
 
 func checkRule(s *source, field string, r rule) {
 	oneOf(s, field+".outcome", string(r.Outcome), outcomeKinds[1:]...)
+	for _, on := range r.On {
+		oneOf(s, field+".on", on, onExchange, onRefresh, onStep)
+	}
+	if len(r.On) > 0 && !strings.HasPrefix(field, "errors.token") {
+		s.add(field+".on", "is for errors.token; errors.api is about calls of the API")
+	}
 	checkMatch(s, field, r.match())
 	if r.Reason != "" && !machineCode.MatchString(r.Reason) {
 		s.add(field+".reason", "%q: want at most 64 of A-Z, a-z, 0-9, '_', '.', ':' and '-'", r.Reason)
 	}
 	if n := r.Needed; n != nil {
 		checkConditions(s, field+".needed", []condition{{Path: n.Path, Header: n.Header, Present: true}})
+		if n.Param != "" && n.Header == "" {
+			s.add(field+".needed.param", "is a parameter of a header")
+		}
 		if n.Separator == "" {
 			s.add(field+".needed.separator", "must be stated")
 		}

@@ -103,7 +103,7 @@ func (v StepValues) authorize(req *http.Request, auth CallAuth) {
 // stays. It returns the fault of the classified failure; the token endpoint's error rules judge it.
 func (c *Connector) ParseStep(i int, status int, header http.Header, body []byte, t TokenResponse, now time.Time) (TokenResponse, error) {
 	spec := c.m.Token.ExtraSteps[i]
-	a := answer{status: status, header: header, body: decodeTokenBody(header, body)}
+	a := answer{status: status, header: header, body: decodeTokenBody(header, body), on: onStep}
 	code, _ := lookupText(a.body, c.m.Errors.Token.Code)
 	if status/100 != 2 || code != "" || !a.all(spec.Success) {
 		o := c.apply(a, c.m.Errors.Token, tokenDefault(a, c.m.Errors.Token))

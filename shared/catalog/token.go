@@ -43,7 +43,16 @@ const maxLifetime = 10 * 365 * 24 * 3600
 // ParseTokenBody is ParseTokenResponse for the raw body of any answer of the token endpoint, JSON or form-encoded. For a
 // failure it returns the fault of ClassifyTokenError; errors.As finds the Outcome in it as *ProviderFailure.
 func (c *Connector) ParseTokenBody(status int, header http.Header, body []byte, now time.Time) (TokenResponse, error) {
-	a := answer{status: status, header: header, body: decodeTokenBody(header, body)}
+	return c.parseBody(onExchange, status, header, body, now)
+}
+
+// ParseRefreshBody is ParseTokenBody for the answer to a refresh.
+func (c *Connector) ParseRefreshBody(status int, header http.Header, body []byte, now time.Time) (TokenResponse, error) {
+	return c.parseBody(onRefresh, status, header, body, now)
+}
+
+func (c *Connector) parseBody(on string, status int, header http.Header, body []byte, now time.Time) (TokenResponse, error) {
+	a := answer{status: status, header: header, body: decodeTokenBody(header, body), on: on}
 	raw, ok := a.body.(map[string]any)
 	if !ok || status < 200 || status > 299 {
 		return TokenResponse{}, c.classifyToken(a).failure(c.ID)

@@ -22,7 +22,7 @@ func (e *Executor) choosePart(r *run, all []Held) error {
 	}
 	h, ok := partOf(r.held, r.op.tokenSet, all)
 	if !ok {
-		return e.wayIn(r, fault.New(fault.ScopeMissing, "%s goes out with a %s token, which this connection was not granted", r.op.name, r.op.tokenSet).With("token", r.op.tokenSet), r.op.missing(nil))
+		return e.wayIn(r, fault.New(fault.ScopeMissing, "%s goes out with a %s token, which this connection was not granted", r.op.name, r.op.tokenSet).With("token_set", r.op.tokenSet), r.op.missing(nil))
 	}
 	if h.Status == connection.ReauthorizationRequired {
 		main := r.held

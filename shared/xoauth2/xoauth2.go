@@ -161,7 +161,11 @@ func (k *call) read(libErr error) (connection.Tokens, catalog.Outcome, error) {
 		f := fault.New(fault.ProviderError, "%s gave no answer to the token request", k.c.Name).With("connector", k.c.ID).With("reason", "no_answer").WithRetryAfter(5 * time.Second)
 		return connection.Tokens{}, catalog.Outcome{}, f.WithCause(libErr)
 	}
-	res, err := k.c.ParseTokenBody(k.status, k.header, k.body, k.e.now())
+	parse := k.c.ParseTokenBody
+	if k.renews {
+		parse = k.c.ParseRefreshBody
+	}
+	res, err := parse(k.status, k.header, k.body, k.e.now())
 	if err != nil {
 		var p *catalog.ProviderFailure
 		if errors.As(err, &p) {
