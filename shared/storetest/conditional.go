@@ -22,6 +22,8 @@ func ConditionalWrites(t *testing.T, open func(t *testing.T) Store) {
 		"Activate_FromOldVersion_LeavesNoTrace":         activateStale,
 		"Activate_KnownGrant_LeavesNoTrace":             activateTwice,
 		"Activate_OverAShadow_ReplacesIt":               activateOverShadow,
+		"Activate_WithParts_AllOrNothing":               activateParts,
+		"Due_LooseTokens_UntilTheyAreErased":            looseConnections,
 		"Link_UpdatedFromOldVersion_Conflict":           linkConsumed,
 		"Link_KnownHash_LeavesNoTrace":                  linkHashTaken,
 		"PutClaim_EachState":                            claimStates,
