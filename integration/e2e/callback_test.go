@@ -262,6 +262,9 @@ func TestSetup_InstallationWithoutACode_IsProvedByTheUsersOwnToken(t *testing.T)
 	if got := f.Execute(t, f.Session(t, "acme", "user_alice", nil), "app_list_things", nil, nil).Want(t, 200); !strings.Contains(got.Body, `"11"`) {
 		t.Errorf("%s", got.Body)
 	}
+	if again := connectOwn(t, f, "app", object{"connection": id}); again != id || p.count("GET /apps/ours/installations/new") != 1 {
+		t.Errorf("%s, the installation page was opened %d times", again, p.count("GET /apps/ours/installations/new"))
+	}
 	f.Back(t, "DELETE", "/v1/tenants/acme/connections/"+id, nil).Want(t, 200)
 	f.Settle(t)
 	if left := p.alive(); len(left) != 0 || p.count("DELETE /applications/own/grant") != 1 {

@@ -108,6 +108,7 @@ func TestLoad_MaliciousOrUnclearManifest_IsRefusedWithTheField(t *testing.T) {
 		"metadata with two sources":                       {"capture: {installation: id}", "capture: {installation: id, server: url}", "post_connect[0].capture.server"},
 		"an account that a refresh never tells":           {"  capture: {tenant_id: installation}\n", "  capture: {tenant_id: installation}\n  fixed: {installation: \"\"}\n", "identity.fixed.installation"},
 		"token sets and a step that swaps tokens":         {"scopes: {known", "tokens: {user: {root: authed_user}}\nscopes: {known", "tokens: cannot be combined"},
+		"a person who is asked twice":                     {"identity:\n  request: {method: GET, url: \"{org}/me\"}", "  - {request: {method: GET, url: \"{web}/a\"}, items: a, id: id, label: n, choose: one, capture: {a: id}}\n  - {request: {method: GET, url: \"{web}/b\"}, items: b, id: id, label: n, choose: one, capture: {b: id}}\nidentity:\n  request: {method: GET, url: \"{org}/me\"}", "post_connect: a person is asked once"},
 		"an effect that contradicts the radius":           {"effect: tokens", "effect: grant", "revoke.blast_radius"},
 		"an unknown effect":                               {"effect: tokens", "effect: all", "revoke.effect"},
 		"no token and no account":                         {"token: both", "token: none", "revoke.token"},

@@ -63,6 +63,21 @@ func (c *Connector) SetupURL(meta map[string]string, state string) (string, erro
 	return u.String(), nil
 }
 
+// Installed is what a connection with the metadata meta knows of a setup page's answer; nil without such a page, or when it knows
+// nothing. It is proved again like any answer.
+func (c *Connector) Installed(meta map[string]string) map[string]string {
+	if c.m.Callback.Setup == nil {
+		return nil
+	}
+	var out map[string]string
+	for name := range c.m.Callback.Capture {
+		if v := meta[name]; v != "" {
+			out = Place{Meta: map[string]string{name: v}}.Merge(out)
+		}
+	}
+	return out
+}
+
 // SetupOutcome is what a setup page answers.
 type SetupOutcome string
 

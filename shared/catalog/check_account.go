@@ -17,6 +17,15 @@ func checkAccount(s *source, m *manifest) {
 	for i, p := range m.PostConnect {
 		checkPostConnect(s, m, postConnectURL(i), p)
 	}
+	asks := 0
+	for _, p := range m.PostConnect {
+		if p.Choose == ChooseOne {
+			asks++
+		}
+	}
+	if asks > 1 {
+		s.add("post_connect", "a person is asked once: one choose: one at most")
+	}
 	checkTokenSets(s, m)
 	checkSecretHosts(s, m)
 	checkMetaNames(s, m)

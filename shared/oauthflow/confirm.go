@@ -119,8 +119,10 @@ func (f *Flow) redeem(ctx context.Context, l Link, parked unparked, by string) (
 	}
 	res, err := f.obtain(ctx, l, spec, client, parked)
 	var choice *Choice
+	once, cancel := context.WithTimeout(ctx, identifyTimeout) // for places and account together
+	defer cancel()
 	if err == nil {
-		choice, err = f.locate(ctx, l, spec, &res, 0)
+		choice, err = f.locate(once, l, spec, &res, 0)
 	}
 	if err == nil && choice != nil {
 		choice.By = by
@@ -131,7 +133,7 @@ func (f *Flow) redeem(ctx context.Context, l Link, parked unparked, by string) (
 	}
 	a := activation{link: l, spec: spec, tokens: res, by: by, confirmedBy: "saas_confirm"}
 	if err == nil {
-		a.account, err = f.identify(ctx, spec, res)
+		a.account, err = f.identify(once, spec, res)
 	}
 	if err == nil {
 		a.old, err = f.owned(ctx, a)

@@ -236,6 +236,13 @@ func (f *Flow) target(ctx context.Context, l *Link, r CreateRequest) error {
 	}
 	l.Connection, l.Reconnect = c.ID, c.Refresh.Generation > 0
 	l.Change = r.Change
+	spec, err := f.Connector(l.Connector)
+	if err != nil {
+		return err
+	}
+	if l.Reconnect && !r.Change.Account { // what is installed already is not installed again
+		l.Captured = spec.Installed(c.Metadata)
+	}
 	if l.Reconnect && !r.Change.Narrower { // a narrower consent must not replace a wider grant unasked
 		l.Scopes = union(l.Scopes, c.Scopes)
 	}

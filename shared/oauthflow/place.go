@@ -5,7 +5,6 @@ import (
 	"crypto/subtle"
 	"fmt"
 	"maps"
-	"time"
 
 	"behalf.dev/behalf/shared/audit"
 	"behalf.dev/behalf/shared/catalog"
@@ -29,9 +28,6 @@ type Choice struct {
 	// By is the API key that confirmed.
 	By string `json:"by,omitempty"`
 }
-
-// placeTimeout bounds one request for places; like the others of a confirmation it must end before API Gateway does.
-const placeTimeout = 8 * time.Second
 
 // locate asks, from request i on, which place the connection is for, and adds what is captured to the tokens' metadata. It stops with a choice
 // where only a person can tell.
@@ -81,7 +77,7 @@ func (f *Flow) placeBefore(ctx context.Context, l Link) (map[string]string, erro
 }
 
 func (f *Flow) places(ctx context.Context, spec *catalog.Connector, res connection.Tokens, i int) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, placeTimeout)
+	ctx, cancel := context.WithTimeout(ctx, identifyTimeout)
 	defer cancel()
 	req, err := spec.PostConnectRequest(i, res.Facts.Metadata)
 	if err != nil {
