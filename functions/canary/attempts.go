@@ -28,33 +28,33 @@ type attacker struct {
 // attempts vends the credentials and lists what to try with them.
 func (f *Function) attempts(ctx context.Context) ([]attempt, error) {
 	a := attacker{Function: f, sessions: map[string]session{}, wrapped: map[tenant.ID]map[string][]byte{}, hour: f.now().UTC().Format("2006010215")}
-	for _, role := range roleNames() {
-		s, err := f.vend(ctx, role, own)
-		if err != nil {
+	victims := map[string]session{}
+	for _, role := range rights() {
+		var err error
+		if a.sessions[role.name], err = f.vend(ctx, role, own); err != nil {
 			return nil, err
 		}
-		a.sessions[role] = s
+		if victims[role.name], err = f.vend(ctx, role, foreign); err != nil {
+			return nil, err
+		}
 	}
-	victim, err := f.vend(ctx, "refresh", foreign)
-	if err != nil {
-		return nil, err
-	}
-	for t, s := range map[tenant.ID]session{own: a.sessions["refresh"], foreign: victim} {
+	for t, sessions := range map[tenant.ID]map[string]session{own: a.sessions, foreign: victims} {
 		a.wrapped[t] = map[string][]byte{}
-		for _, purpose := range []string{"at", "rt", "cs"} {
-			if a.wrapped[t][purpose], err = s.generate(ctx, f.key, f.context(t, purpose)); err != nil {
+		for purpose, maker := range purposes() {
+			var err error
+			if a.wrapped[t][purpose], err = sessions[maker].generate(ctx, f.key, f.context(t, purpose)); err != nil {
 				return nil, fmt.Errorf("make a key of %s for %s: %w", t, purpose, err)
 			}
 		}
 	}
 	out := append(a.ownItems(), a.ownKeys()...)
-	for _, role := range roleNames() {
+	for _, role := range rights() {
 		out = append(out, a.foreignItems(role)...)
-		out = append(out, a.wholeTables(role)...)
+		out = append(out, a.wholeTables(role.name)...)
 		out = append(out, a.foreignKeys(role)...)
-		out = append(out, a.foreignRoles(role, a.sessions[role].sts)...)
+		out = append(out, a.foreignRoles(role.name, a.sessions[role.name].sts)...)
 	}
-	return append(out, a.foreignTags()...), nil
+	return append(append(out, a.beyondTheJob()...), a.foreignTags()...), nil
 }
 
 // context is the encryption context of a tenant key.
@@ -62,39 +62,9 @@ func (f *Function) context(t tenant.ID, purpose string) map[string]string {
 	return map[string]string{"app": "behalf", "env": f.stage, "tenant": string(t), "purpose": purpose, "ver": "1"}
 }
 
-func (a attacker) ownItems() []attempt {
-	t, mine := a.tables, ofPrincipal(own, principal)
-	execute, refresh, connect, directory := a.sessions["execute"], a.sessions["refresh"], a.sessions["connect"], a.sessions["directory"]
-	return []attempt{
-		{"execute: own connections", true, func(ctx context.Context) error { return execute.query(ctx, t.Vault, mine) }},
-		{"execute: own connections and keys in one batch", true, func(ctx context.Context) error {
-			return execute.batch(ctx, t.Vault, mine, at(own, "K"), at(own, "S"))
-		}},
-		{"execute: own idempotency", true, func(ctx context.Context) error { return execute.put(ctx, t.Flow, mine) }},
-		{"execute: own audit", true, func(ctx context.Context) error { return execute.put(ctx, t.Audit, at(own, "A#"+a.hour)) }},
-		{"refresh: own connections in one transaction", true, func(ctx context.Context) error {
-			return refresh.transact(ctx, t.Vault, mine, at(own, "L"))
-		}},
-		{"refresh: the deployment's clients", true, func(ctx context.Context) error { return refresh.get(ctx, t.Vault, at(tenant.Deployment, "X")) }},
-		{"connect: own connections", true, func(ctx context.Context) error { return connect.put(ctx, t.Vault, mine) }},
-		{"connect: own settings", true, func(ctx context.Context) error { return connect.get(ctx, t.Directory, at(own, "D")) }},
-		{"directory: own users", true, func(ctx context.Context) error { return directory.query(ctx, t.Directory, at(own, "SCIM")) }},
-		{"directory: own audit", true, func(ctx context.Context) error { return directory.query(ctx, t.Audit, at(own, "A#"+a.hour)) }},
-	}
-}
-
-func (a attacker) ownKeys() []attempt {
-	open := func(role, purpose string) attempt {
-		return attempt{role + ": own key " + purpose, true, func(ctx context.Context) error {
-			return a.sessions[role].decrypt(ctx, a.key, a.wrapped[own][purpose], a.context(own, purpose))
-		}}
-	}
-	return []attempt{open("execute", "at"), open("refresh", "at"), open("refresh", "rt"), open("refresh", "cs"), open("connect", "cs")}
-}
-
 // foreignItems are partitions of the other tenant, of another principal and of the deployment, alone and hidden behind own ones.
-func (a attacker) foreignItems(role string) []attempt {
-	s, t := a.sessions[role], a.tables
+func (a attacker) foreignItems(r right) []attempt {
+	role, s, t := r.name, a.sessions[r.name], a.tables
 	mine, theirs := ofPrincipal(own, principal), ofPrincipal(foreign, principal)
 	out := []attempt{
 		{role + ": another tenant's connections", false, func(ctx context.Context) error { return s.query(ctx, t.Vault, theirs) }},
@@ -109,13 +79,13 @@ func (a attacker) foreignItems(role string) []attempt {
 		{role + ": list of tenants", false, func(ctx context.Context) error { return s.query(ctx, t.Directory, at(tenant.Deployment, "D")) }},
 		{role + ": overwrites the deployment's client", false, func(ctx context.Context) error { return s.put(ctx, t.Vault, at(tenant.Deployment, "X")) }},
 	}
-	for _, part := range []string{"K", "L", "S", "X"} {
+	for _, part := range []string{"K", "L", "S", "X", "W"} {
 		out = append(out, attempt{role + ": another tenant's " + part, false, func(ctx context.Context) error { return s.get(ctx, t.Vault, at(foreign, part)) }})
 	}
 	for _, part := range []string{"D", "SCIM", "AUTH"} {
 		out = append(out, attempt{role + ": another tenant's " + part, false, func(ctx context.Context) error { return s.get(ctx, t.Directory, at(foreign, part)) }})
 	}
-	if byPrincipal(role) {
+	if r.byPrincipal {
 		for _, who := range []tenant.Principal{other, tenant.Org} {
 			neighbour := ofPrincipal(own, who)
 			out = append(out,
@@ -141,8 +111,8 @@ func (a attacker) wholeTables(role string) []attempt {
 }
 
 // foreignKeys are tenant keys of the other tenant, own ones of a purpose that the role must not open, and altered contexts.
-func (a attacker) foreignKeys(role string) []attempt {
-	s := a.sessions[role]
+func (a attacker) foreignKeys(r right) []attempt {
+	role, s := r.name, a.sessions[r.name]
 	decrypt := func(name string, of tenant.ID, purpose string, change map[string]string) attempt {
 		encryption := a.context(of, purpose)
 		maps.Copy(encryption, change)
@@ -164,14 +134,14 @@ func (a attacker) foreignKeys(role string) []attempt {
 		decrypt("own key with one more key", own, "at", map[string]string{"x": "1"}),
 		decrypt("own key with the tenant in another case", own, "at", map[string]string{"tenant": "", "Tenant": string(own)}),
 	}
-	for _, purpose := range []string{"at", "rt", "cs"} {
+	for purpose := range purposes() {
 		out = append(out, decrypt("another tenant's key "+purpose, foreign, purpose, nil))
-		if role == "directory" || role == "execute" && purpose != "at" {
+		if !r.mayOpen(purpose) {
 			out = append(out, decrypt("own key "+purpose, own, purpose, nil))
 		}
-	}
-	if role == "execute" || role == "directory" {
-		out = append(out, generate("makes own key", own, "at"))
+		if !r.makes || !r.mayOpen(purpose) {
+			out = append(out, generate("makes own key "+purpose, own, purpose))
+		}
 	}
 	return out
 }
@@ -179,9 +149,9 @@ func (a attacker) foreignKeys(role string) []attempt {
 // foreignRoles are steps from vended credentials to others.
 func (a attacker) foreignRoles(role string, c *sts.Client) []attempt {
 	var out []attempt
-	for _, target := range roleNames() {
-		out = append(out, attempt{role + ": becomes " + target + " of another tenant", false, func(ctx context.Context) error {
-			return assume(ctx, c, a.roles[target], "tenant", string(foreign), "principal", string(principal))
+	for _, target := range rights() {
+		out = append(out, attempt{role + ": becomes " + target.name + " of another tenant", false, func(ctx context.Context) error {
+			return assume(ctx, c, a.roles[target.name], "tenant", string(foreign), "principal", string(principal))
 		}})
 	}
 	return out
@@ -191,7 +161,8 @@ func (a attacker) foreignRoles(role string, c *sts.Client) []attempt {
 func (a attacker) foreignTags() []attempt {
 	c := sts.NewFromConfig(a.aws)
 	var out []attempt
-	for _, role := range roleNames() {
+	for _, r := range rights() {
+		role := r.name
 		for name, tags := range map[string][]string{
 			"a customer":             {"tenant", "canary-customer", "principal", string(principal)},
 			"the deployment":         {"tenant", string(tenant.Deployment), "principal", string(principal)},
@@ -204,7 +175,7 @@ func (a attacker) foreignTags() []attempt {
 		} {
 			out = append(out, attempt{"canary: becomes " + role + " of " + name, false, func(ctx context.Context) error { return assume(ctx, c, a.roles[role], tags...) }})
 		}
-		if byPrincipal(role) {
+		if r.byPrincipal {
 			out = append(out, attempt{"canary: becomes " + role + " without a principal", false, func(ctx context.Context) error {
 				return assume(ctx, c, a.roles[role], "tenant", string(own))
 			}})

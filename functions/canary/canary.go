@@ -29,7 +29,7 @@ type Report struct {
 	Unclear []string `json:"unclear"`
 }
 
-// roles are the ARNs of the tenant roles, by name: execute, refresh, connect, directory.
+// roles are the ARNs of the tenant roles, by the names of rights.
 type roles map[string]string
 
 // Function is the canary.
@@ -45,7 +45,8 @@ type Function struct {
 
 // Variables are the environment variables that New requires.
 func Variables() []string {
-	return []string{env.Stage, env.VaultTable, env.DirectoryTable, env.FlowTable, env.AuditTable, env.VaultKey, env.ExecuteRole, env.RefreshRole, env.ConnectRole, env.DirectoryRole}
+	return []string{env.Stage, env.VaultTable, env.DirectoryTable, env.FlowTable, env.AuditTable, env.VaultKey, env.ExecuteRole, env.RefreshRole, env.ConnectRole, env.PortalRole, env.DirectoryRole,
+		env.KeysRole, env.NotifyRole}
 }
 
 // New wires the function.
@@ -53,7 +54,8 @@ func New(d awslambda.Deps) (*Function, error) {
 	r := env.NewReader(d.Lookup)
 	f := &Function{stage: r.Require(env.Stage), key: r.Require(env.VaultKey), aws: d.AWS, log: d.Log, now: d.Now, out: d.Metrics,
 		tables: dynamo.Names{Vault: r.Require(env.VaultTable), Directory: r.Require(env.DirectoryTable), Flow: r.Require(env.FlowTable), Audit: r.Require(env.AuditTable)},
-		roles:  roles{"execute": r.Require(env.ExecuteRole), "refresh": r.Require(env.RefreshRole), "connect": r.Require(env.ConnectRole), "directory": r.Require(env.DirectoryRole)}}
+		roles: roles{"execute": r.Require(env.ExecuteRole), "refresh": r.Require(env.RefreshRole), "connect": r.Require(env.ConnectRole), "portal": r.Require(env.PortalRole),
+			"directory": r.Require(env.DirectoryRole), "keys": r.Require(env.KeysRole), "notify": r.Require(env.NotifyRole)}}
 	return f, r.Err()
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -82,7 +83,7 @@ func TestCanary_DeployedPolicies_RefuseEveryAttackAndNothingElse(t *testing.T) {
 	if len(r.Allowed) > 0 || len(r.Refused) > 0 || len(r.Unclear) > 0 {
 		t.Errorf("%+v", r)
 	}
-	if r.Tried < 150 {
+	if r.Tried < 400 {
 		t.Errorf("only %d attacks", r.Tried)
 	}
 	t.Logf("%d attacks", r.Tried)
@@ -196,6 +197,10 @@ func TestCanary_WeakenedPolicy_ReportsWhatGotThrough(t *testing.T) {
 		"one more tag":             {"tenant-refresh", "CanaryTenantsOnly", "canary: becomes refresh of a tenant and a tag", drop("ForAllValues:StringEquals")},
 		"audit can be erased":      {"tenant-directory", "Audit", "directory: erases own audit", func(s map[string]any) { s["Action"] = "dynamodb:*" }},
 		"whole index":              {"tenant-refresh", "Connections", "refresh: the index of due connections", func(s map[string]any) { s["Resource"] = "*"; delete(s, "Condition") }},
+		"portal sees everybody":    {"tenant-portal", "Connections", "portal: own and those of canary2 in one batch", drop("ForAllValues:StringEquals")},
+		"webhooks of all tenants":  {"tenant-notify", "WebhookKeys", "notify: another tenant's key wh", func(s map[string]any) { delete(equals(s), "kms:EncryptionContext:tenant") }},
+		"webhooks with tokens":     {"tenant-notify", "WebhookKeys", "notify: own key rt", func(s map[string]any) { delete(equals(s), "kms:EncryptionContext:purpose") }},
+		"keys make connections":    {"tenant-keys", "Slots", "keys: makes a connection", func(s map[string]any) { s["Action"] = "dynamodb:*" }},
 		"transactions by any name": {"tenant-refresh", "Connections", "refresh: own and another tenant in one transaction", drop("ForAllValues:StringLike")},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -236,6 +241,30 @@ func TestCanary_NotTrusted_IsAnError(t *testing.T) {
 	})
 	if _, err := w.canary.Handle(t.Context(), nil); err == nil || w.out.Len() > 0 {
 		t.Errorf("%v, %s", err, w.out)
+	}
+}
+
+// A tenant role that the canary does not know is one that nobody attacks.
+func TestCanary_EveryTenantRole_IsAttacked(t *testing.T) {
+	t.Parallel()
+	templates, err := policy.Templates()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var roles []string
+	for _, m := range regexp.MustCompile(`"RoleName": "behalf-local-tenant-([a-z-]+)"`).FindAllSubmatch(templates[service], -1) {
+		roles = append(roles, string(m[1]))
+	}
+	if len(roles) < 7 {
+		t.Fatalf("the template has tenant roles %q", roles)
+	}
+	w := deploy(t, nil)
+	w.account.Faults().FailBefore("dynamodb:Query", -1, nil)
+	unclear := strings.Join(w.run(t).Unclear, "\n")
+	for _, role := range roles {
+		if !strings.Contains(unclear, role+": another tenant's connections") {
+			t.Errorf("%s is not attacked", role)
+		}
 	}
 }
 

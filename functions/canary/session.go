@@ -25,12 +25,6 @@ const (
 	other     tenant.Principal = "canary2"
 )
 
-// byPrincipal reports whether a role tells the principals of a tenant apart.
-func byPrincipal(role string) bool { return role == "execute" || role == "connect" }
-
-// roleNames is the order of attack.
-func roleNames() []string { return []string{"execute", "refresh", "connect", "directory"} }
-
 // session is one set of vended credentials.
 type session struct {
 	db  *dynamodb.Client
@@ -39,17 +33,17 @@ type session struct {
 }
 
 // vend assumes role for a tenant by the code that serves customers.
-func (f *Function) vend(ctx context.Context, role string, t tenant.ID) (session, error) {
-	v := awssts.NewVendor(sts.NewFromConfig(f.aws), f.roles[role], f.now)
+func (f *Function) vend(ctx context.Context, role right, t tenant.ID) (session, error) {
+	v := awssts.NewVendor(sts.NewFromConfig(f.aws), f.roles[role.name], f.now)
 	get := func() (aws.Credentials, error) { return v.ForTenant(ctx, t) }
-	if byPrincipal(role) {
+	if role.byPrincipal {
 		get = func() (aws.Credentials, error) {
 			return v.ForPrincipal(ctx, tenant.Scope{Tenant: t, Principal: principal})
 		}
 	}
 	c, err := get()
 	if err != nil {
-		return session{}, fmt.Errorf("role %s: %w", role, err)
+		return session{}, fmt.Errorf("role %s: %w", role.name, err)
 	}
 	cfg := f.aws.Copy()
 	cfg.Credentials = credentials.StaticCredentialsProvider{Value: c}

@@ -14,7 +14,7 @@ const canaryName = "canary"
 func canaryFunction() function {
 	return function{name: canaryName, purpose: "attacks its own tenants and counts what gets through", memory: 256, timeout: 120,
 		variables: []string{env.Stage, env.VaultTable, env.DirectoryTable, env.FlowTable, env.AuditTable, env.VaultKey,
-			env.ExecuteRole, env.RefreshRole, env.ConnectRole, env.DirectoryRole}}
+			env.ExecuteRole, env.RefreshRole, env.ConnectRole, env.PortalRole, env.DirectoryRole, env.KeysRole, env.NotifyRole}}
 }
 
 // deployedFunctions are functions and, unless it is switched off, the canary.

@@ -177,7 +177,7 @@ func (v Verifier) Verify(token secret.Text) (Session, error) {
 	bad := fault.New(fault.Unauthenticated, "the session token is not valid; create one with POST /v1/sessions")
 	text := string(token.Reveal(reveal.Key{}))
 	if len(text) > maxToken || strings.Count(text, ".") != 2 {
-		return Session{}, bad
+		return Session{}, fault.New(fault.Unauthenticated, "the bearer is neither an API key (bhf_key_…) nor a session token; a back end sends its key, an agent a token of POST /v1/sessions")
 	}
 	// The allowed algorithms are fixed here, so the token cannot choose "none" or HMAC (RFC 8725, section 3.1).
 	jws, err := jose.ParseSignedCompact(text, []jose.SignatureAlgorithm{jose.ES256})

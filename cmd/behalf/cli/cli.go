@@ -22,12 +22,13 @@ afterwards who had authorised it.
 
 Start here:
   behalf demo     see it do its job, on this machine, in under half a minute
-  behalf dev      the same stack, kept running, to build against`,
+  behalf dev      the same stack, kept running, to build against
+  behalf doctor   what this machine or a deployment lacks, and what to do`,
 		SilenceUsage: true, SilenceErrors: true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
 	e := environment{stdout, stderr, getenv}
-	root.AddCommand(e.demo(), e.dev(), e.connectors(), e.connections(), e.keys(), e.audit())
+	root.AddCommand(e.demo(), e.dev(), e.connectors(), e.connections(), e.tenants(), e.keys(), e.audit(), e.doctor())
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
