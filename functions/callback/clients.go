@@ -2,12 +2,18 @@ package callback
 
 import (
 	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/pem"
 	"net/http"
+	"time"
 
 	"behalf.dev/behalf/shared/apigw"
 	"behalf.dev/behalf/shared/audit"
 	"behalf.dev/behalf/shared/authn"
 	"behalf.dev/behalf/shared/catalog"
+	"behalf.dev/behalf/shared/clientcert"
 	"behalf.dev/behalf/shared/connection"
 	"behalf.dev/behalf/shared/fault"
 	"behalf.dev/behalf/shared/oauthclient"
@@ -47,18 +53,54 @@ func (f *Function) clientView(c connection.StoredClient) map[string]any {
 	if len(c.Params) > 0 {
 		out["params"] = c.Params
 	}
+	if cert := certificateOf(c); cert != nil {
+		out["certificate"] = cert
+	}
 	return out
+}
+
+// certificateOf tells a client's certificate from others; nil when it shows none.
+func certificateOf(c connection.StoredClient) map[string]any {
+	block, _ := pem.Decode([]byte(c.Certificate))
+	if block == nil {
+		return nil
+	}
+	cert, err := x509.ParseCertificate(block.Bytes)
+	if err != nil { // it was read when it was stored
+		return nil
+	}
+	sum := sha256.Sum256(cert.Raw)
+	return map[string]any{"sha256": hex.EncodeToString(sum[:]), "not_after": cert.NotAfter.UTC()}
+}
+
+// maxCertificate bounds a chain in bytes: a client is one item of the store.
+const maxCertificate = 32 << 10
+
+// checkCertificate checks that a certificate can be used now, with the key that came with it.
+func checkCertificate(b clientBody, now time.Time) error {
+	if len(b.Certificate) > maxCertificate {
+		return fault.Invalid("/certificate", "a certificate with its chain has at most %d bytes", maxCertificate)
+	}
+	cert, err := clientcert.Parse([]byte(b.Certificate), []byte(b.PrivateKey))
+	if err != nil {
+		return fault.Invalid("/certificate", "%v", err)
+	}
+	if now.Before(cert.NotBefore()) || !now.Before(cert.NotAfter()) {
+		return fault.Invalid("/certificate", "the certificate is good from %s to %s only", cert.NotBefore().Format(time.RFC3339), cert.NotAfter().Format(time.RFC3339))
+	}
+	return nil
 }
 
 type clientBody struct {
 	ClientID     string            `json:"client_id"`
 	ClientSecret string            `json:"client_secret"`
 	PrivateKey   string            `json:"private_key"`
+	Certificate  string            `json:"certificate"`
 	Params       map[string]string `json:"params"`
 }
 
 // registration checks the body against what the connector's clients prove themselves with.
-func (b clientBody) registration(spec *catalog.Connector) (in oauthclient.Registration, err error) {
+func (b clientBody) registration(spec *catalog.Connector, now time.Time) (in oauthclient.Registration, err error) {
 	if !spec.UsesClient() {
 		return in, fault.New(fault.Conflict, "%s connects with a credential of the account; it has no OAuth client to register", spec.Name).With("connector", spec.ID)
 	}
@@ -66,17 +108,27 @@ func (b clientBody) registration(spec *catalog.Connector) (in oauthclient.Regist
 	if b.ClientID == "" || len(b.ClientID) > 512 {
 		return in, fault.Invalid("/client_id", "client_id is missing; %s", where)
 	}
-	wantSecret := spec.ClientAuth == catalog.ClientAuthBasic || spec.ClientAuth == catalog.ClientAuthPost
-	if (b.ClientSecret == "") && wantSecret || len(b.ClientSecret) > 4096 {
+	if (b.ClientSecret == "") && spec.WantsSecret() || len(b.ClientSecret) > 4096 {
 		return in, fault.Invalid("/client_secret", "client_secret is missing; %s", where)
 	}
-	if spec.SignsAsClient() != (b.PrivateKey != "") {
+	if spec.ShowsCertificate() != (b.Certificate != "") {
+		if b.Certificate != "" {
+			return in, fault.Invalid("/certificate", "clients of %s show no certificate; leave certificate out", spec.Name)
+		}
+		return in, fault.Invalid("/certificate", "certificate is missing: clients of %s show one, as PEM, when they connect", spec.Name)
+	}
+	if (spec.SignsAsClient() || spec.ShowsCertificate()) != (b.PrivateKey != "") {
 		if b.PrivateKey != "" {
 			return in, fault.Invalid("/private_key", "clients of %s do not sign; leave private_key out", spec.Name)
 		}
 		return in, fault.Invalid("/private_key", "private_key is missing: clients of %s sign with one, as PEM", spec.Name)
 	}
-	if b.PrivateKey != "" && b.ClientSecret != "" {
+	if b.Certificate != "" {
+		if err := checkCertificate(b, now); err != nil {
+			return in, err
+		}
+	}
+	if b.PrivateKey != "" && b.ClientSecret != "" && !spec.WantsSecret() {
 		return in, fault.Invalid("/client_secret", "clients of %s sign and have no secret; leave client_secret out", spec.Name)
 	}
 	if b.PrivateKey != "" {
@@ -84,7 +136,7 @@ func (b clientBody) registration(spec *catalog.Connector) (in oauthclient.Regist
 			return in, fault.Invalid("/private_key", "private_key is not usable: %v", err)
 		}
 	}
-	in = oauthclient.Registration{ID: b.ClientID, Secret: secret.FromString(b.ClientSecret), PrivateKey: secret.FromString(b.PrivateKey), Params: b.Params}
+	in = oauthclient.Registration{ID: b.ClientID, Secret: secret.FromString(b.ClientSecret), PrivateKey: secret.FromString(b.PrivateKey), Certificate: b.Certificate, Params: b.Params}
 	return in, spec.CheckParams(b.Params)
 }
 
@@ -104,7 +156,7 @@ func (f *Function) putClient(ctx context.Context, r *apigw.Request, by authn.Cal
 	if err != nil {
 		return nil, err
 	}
-	in, err := b.registration(spec)
+	in, err := b.registration(spec, f.deps.Now())
 	if err != nil {
 		return nil, err
 	}

@@ -53,7 +53,7 @@ func Behalf() Rules {
 func rings() map[string]int {
 	out := map[string]int{}
 	for ring, dirs := range [][]string{
-		{"events", "shared/secret", "shared/fault", "shared/tenant", "shared/env", "shared/ident", "shared/webhook"},
+		{"events", "shared/secret", "shared/fault", "shared/tenant", "shared/env", "shared/ident", "shared/webhook", "shared/clientcert"},
 		{"shared/connection", "shared/catalog", "shared/audit", "shared/authn", "shared/egress", "shared/policy"},
 		{"shared/vault", "shared/oauthclient", "shared/oauthflow", "shared/refresh", "shared/toolcall", "shared/scim", "shared/revoke", "shared/notify"},
 		{"shared/dynamo", "shared/memory", "shared/storetest", "shared/awskms", "shared/awssts", "shared/awssqs", "shared/awsevents", "shared/awss3", "shared/awslambda", "shared/apigw",

@@ -1,6 +1,6 @@
 package catalog
 
-import "strings"
+import "slices"
 
 // callbackSpec is what the provider's answer to the browser carries beside code and state.
 type callbackSpec struct {
@@ -107,13 +107,33 @@ func (m *manifest) renewed(name string) bool {
 // knownMeta reports that a connection may hold the metadata name.
 func (m *manifest) knownMeta(name string) bool { return m.captured(name) || m.public()[name] }
 
-// metaVars are the names in list that refer to metadata ("connection.site") that a connection may hold.
-func (m *manifest) metaVars(list []string) []string {
-	var out []string
-	for _, v := range list {
-		if name, ok := strings.CutPrefix(v, ofConnection); ok && m.knownMeta(name) {
-			out = append(out, v)
+// vars are what addresses may hold: public before consent, back at the exchange, when the callback is known, and known once
+// the account is connected.
+func (m *manifest) vars() (public, back, known []string) {
+	for name := range m.public() {
+		public, known = append(public, name, ofConnection+name), append(known, ofConnection+name)
+	}
+	back = slices.Clone(public)
+	for name := range m.Callback.Capture {
+		back, known = append(back, ofConnection+name), append(known, ofConnection+name)
+	}
+	for name := range m.Token.Capture {
+		known = append(known, ofConnection+name)
+	}
+	for _, step := range m.Token.ExtraSteps {
+		for name := range step.Capture {
+			known = append(known, ofConnection+name)
 		}
 	}
-	return out
+	for _, p := range m.PostConnect {
+		for name := range p.Capture {
+			known = append(known, ofConnection+name)
+		}
+	}
+	return public, back, known
+}
+
+// hasSecret reports that the client proves itself with a secret, which a step may send.
+func (m *manifest) hasSecret() bool {
+	return !slices.Contains([]ClientAuth{ClientAuthNone, ClientAuthPrivateKey, ClientAuthTLS}, m.Auth.ClientAuth)
 }

@@ -65,8 +65,14 @@ func (t *Tool) Bind(input map[string]any, meta map[string]string) (Request, erro
 	}
 	maps.Copy(query, own)
 	u.RawQuery = query.Encode()
-	r := Request{Method: t.spec.Request.Method, URL: u, Auth: t.connector.APIAuth,
-		Header: headers(map[string]string{"Accept": "application/json"}, t.connector.m.API.Headers, t.spec.Request.Headers)}
+	h, err := t.connector.APIHeader(meta)
+	if err != nil {
+		return Request{}, err
+	}
+	for name, v := range t.spec.Request.Headers {
+		h.Set(name, v)
+	}
+	r := Request{Method: t.spec.Request.Method, URL: u, Auth: t.connector.APIAuth, Header: h}
 	r.Body, r.ContentType, err = t.bindBody(g)
 	return r, err
 }

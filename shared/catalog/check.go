@@ -48,18 +48,6 @@ func oneOf(s *source, field, v string, known ...string) {
 	}
 }
 
-func checkAuthorize(s *source, m *manifest) {
-	reserved := []string{"response_type", "client_id", "redirect_uri", "state", "code_challenge", "code_challenge_method", "nonce", m.Scopes.Param}
-	for name := range m.Authorize.Params {
-		if slices.Contains(reserved, name) {
-			s.add("authorize.params."+name, "is set by the connect flow and cannot be a constant")
-		}
-	}
-	if i := m.Authorize.Issuer; i != "" && !strings.HasPrefix(i, "https://") {
-		s.add("authorize.issuer", "is the provider's issuer identifier, an https URL")
-	}
-}
-
 func checkLifetime(s *source, m *manifest) {
 	e, r := m.Expires, m.Rotation
 	oneOf(s, "expires.mode", string(e.Mode), "field", "fixed", "introspect", "on_401", "never")
@@ -74,6 +62,9 @@ func checkLifetime(s *source, m *manifest) {
 		oneOf(s, "expires.format", e.Format, expiryFormats...)
 	} else if e.Format != "" {
 		s.add("expires.format", "is for mode field")
+	}
+	if e.RefreshFormat != "" {
+		oneOf(s, "expires.refresh_format", e.RefreshFormat, expiryFormats...)
 	}
 	oneOf(s, "rotation.class", string(r.Class), "none", "static", "grace", "strict")
 	if (r.Class == RotationGrace) != (r.GraceSeconds > 0) {
@@ -103,6 +94,7 @@ func checkScopes(s *source, m *manifest) {
 	}
 	unknownScopes(s, "scopes.required", m, m.Scopes.Required)
 	unknownScopes(s, "scopes.default", m, m.Scopes.Default)
+	checkScopeLists(s, m)
 }
 
 var effects = []string{"read", "write", "destructive"}
@@ -112,28 +104,6 @@ func unknownScopes(s *source, field string, m *manifest, list []string) {
 		if _, ok := m.Scopes.Known[name]; !ok {
 			s.add(field, "scope %q is not in scopes.known", name)
 		}
-	}
-}
-
-func checkToken(s *source, m *manifest) {
-	oneOf(s, "token.format", m.Token.Format, formatForm, formatJSON)
-	for name := range m.Token.Params {
-		reservedParam(s, "token.params."+name, name)
-	}
-	for name := range m.Refresh.Params {
-		reservedParam(s, "refresh.params."+name, name)
-	}
-	if m.Auth.Mode != ModeOAuth2 && (m.Refresh.URL != "" || m.Refresh.Params != nil) {
-		s.add("refresh", "only mode oauth2 refreshes")
-	}
-	checkTokenMap(s, m)
-}
-
-// reservedParam refuses a constant that the grant sets.
-func reservedParam(s *source, field, name string) {
-	if slices.Contains([]string{"grant_type", "code", "redirect_uri", "code_verifier", "refresh_token", "client_id", "client_secret", "assertion", "scope",
-		"client_assertion", "client_assertion_type"}, name) {
-		s.add(field, "is set by the grant and cannot be a constant")
 	}
 }
 
@@ -151,8 +121,8 @@ func checkTokenMap(s *source, m *manifest) {
 		checkPath(s, "token.map."+field, p, false)
 	}
 	for name, p := range m.Token.Capture {
-		if _, clash := m.field(name); clash || !plainName.MatchString(name) {
-			s.add("token.capture", "%q: want a-z, 0-9 and '_', and no name of a field", name)
+		if _, clash := m.field(name); clash || !plainName.MatchString(name) || name == RedirectURIKept {
+			s.add("token.capture", "%q: want a-z, 0-9 and '_', and no name that is taken", name)
 		}
 		checkPath(s, "token.capture."+name, p, false)
 	}
@@ -166,6 +136,9 @@ func checkPath(s *source, field, p string, empty bool) {
 
 func checkAPI(s *source, m *manifest) {
 	checkHeaders(s, "api.headers", m.API.Headers)
+	for name, tmpl := range m.API.Headers {
+		checkRefs(s, m, "api.headers."+name, tmpl, refsAllowed{captured: true, optional: true})
+	}
 	checkAPIAuth(s, m)
 	for _, name := range references(s, "api.query", m.API.Query, false) {
 		if meta, ok := strings.CutPrefix(name, ofConnection); !ok || !m.knownMeta(meta) {

@@ -33,14 +33,15 @@ func checkAccount(s *source, m *manifest) {
 
 // addAccountURLs parses the addresses of this file's parts.
 func addAccountURLs(m *manifest, add func(name, field, text string, vars ...string)) {
+	public, _, known := m.vars()
 	if m.Callback.Setup != nil {
-		add("setup", "callback.setup.url", m.Callback.Setup.URL, slices.Collect(maps.Keys(m.public()))...)
+		add("setup", "callback.setup.url", m.Callback.Setup.URL, public...)
 	}
 	for i, step := range m.Token.ExtraSteps {
-		add(stepURL(i), stepURL(i)+".request.url", step.Request.URL)
+		add(stepURL(i), stepURL(i)+".request.url", step.Request.URL, known...)
 	}
 	for i, p := range m.PostConnect {
-		add(postConnectURL(i), postConnectURL(i)+".request.url", p.Request.URL)
+		add(postConnectURL(i), postConnectURL(i)+".request.url", p.Request.URL, known...)
 	}
 }
 
@@ -50,8 +51,8 @@ func checkMetaNames(s *source, m *manifest) {
 	claim := func(where string, names []string) {
 		for _, name := range names {
 			_, field := m.field(name)
-			if !plainName.MatchString(name) || field || from[name] != "" && from[name] != where {
-				s.add(where+"."+name, "%q: want a-z, 0-9 and '_', a name of one source only, and none of a field", name)
+			if !plainName.MatchString(name) || name == RedirectURIKept || field || from[name] != "" && from[name] != where {
+				s.add(where+"."+name, "%q: want a-z, 0-9 and '_', a name of one source only, and none of a field, or redirect_uri", name)
 			}
 			from[name] = where
 		}
@@ -82,7 +83,7 @@ func checkCallback(s *source, m *manifest) {
 	seen := map[string]string{}
 	for _, name := range slices.Sorted(maps.Keys(c.Capture)) {
 		capture, at := c.Capture[name], "callback.capture."+name
-		if !answerParam.MatchString(capture.Param) || slices.Contains(reservedAnswer, capture.Param) || seen[capture.Param] != "" {
+		if !answerParam.MatchString(capture.Param) || slices.Contains(reservedAnswer, capture.Param) || capture.Param == m.Authorize.CodeParam || seen[capture.Param] != "" {
 			s.add(at+".param", "%q: want the name of a parameter of the answer, once, and none that OAuth uses", capture.Param)
 		}
 		seen[capture.Param] = name
@@ -159,6 +160,12 @@ func checkStep(s *source, m *manifest, at string, step stepSpec) {
 	}
 	oneOf(s, at+".request.method", r.Method, http.MethodGet, http.MethodPost)
 	oneOf(s, at+".request.auth", string(r.Auth), string(CallAuthNone), string(CallAuthBearer), string(CallAuthClientBasic))
+	if r.Auth == CallAuthClientBasic && !m.hasSecret() {
+		s.add(at+".request.auth", "this client has no secret")
+	}
+	if slices.Contains(m.Auth.MTLS, mtlsAPI) {
+		s.add(at, "cannot be combined with a certificate in API calls (auth.mtls): the token is joined with it when it arrives")
+	}
 	checkHeaders(s, at+".request.headers", r.Headers)
 	if (len(r.Body) > 0) != (r.Format != "") || r.Method == http.MethodGet && r.Format != "" {
 		s.add(at+".request.format", "body and format need each other, and a GET has neither")
@@ -191,7 +198,7 @@ func checkStepText(s *source, m *manifest, at, tmpl string) {
 		meta, ok := strings.CutPrefix(name, ofConnection)
 		switch {
 		case ok && m.knownMeta(meta), name == stepAccess, name == stepRefresh, name == stepClientID:
-		case name == stepClientSecret && m.Auth.ClientAuth != ClientAuthNone && m.Auth.ClientAuth != ClientAuthPrivateKey:
+		case name == stepClientSecret && m.hasSecret():
 		default:
 			s.add(at, "{%s}: known are {token.access}, {token.refresh}, {client.id}, {client.secret} of a client that has one, and {connection.name} of what is captured", name)
 		}
@@ -247,6 +254,9 @@ func checkTokenSets(s *source, m *manifest) {
 	if len(m.Tokens) > 0 && m.Auth.Mode != ModeOAuth2 {
 		s.add("tokens", "only mode oauth2 has further tokens")
 	}
+	if len(m.Tokens) > 0 && (m.Auth.Mode == ModeOAuth2 && m.Refresh.Kind != RefreshWithToken || slices.Contains(m.Auth.MTLS, mtlsAPI)) {
+		s.add("tokens", "need refresh.kind refresh_token, and no certificate in API calls (auth.mtls)")
+	}
 	for name, set := range m.Tokens {
 		at := "tokens." + name
 		if !plainName.MatchString(name) || len(name) > 40 || name == "main" {
@@ -271,7 +281,8 @@ func checkTokenSets(s *source, m *manifest) {
 // and one that went through a browser may not have one at all.
 func checkSecretHosts(s *source, m *manifest) {
 	wild := func(host string) bool {
-		return slices.ContainsFunc(m.Hosts[host].Allow, func(p string) bool { return strings.HasPrefix(p, "*") })
+		h := m.Hosts[host] // one that a field names has rules of its own
+		return h.Field == "" && slices.ContainsFunc(h.Allow, func(p string) bool { return strings.HasPrefix(p, "*") })
 	}
 	for name, h := range m.Hosts {
 		if _, mine := m.Callback.Capture[h.Capture]; mine && h.Capture != "" && wild(name) {

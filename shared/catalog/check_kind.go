@@ -18,6 +18,7 @@ func checkKind(s *source, m *manifest) {
 	stated(s, "credential", mode.Static(), m.Credential != nil, "it is for modes api_key, basic and bearer")
 	stated(s, "assertion", mode.signs(), m.Assertion != nil, "it is for modes jwt_bearer, jwt and app_jwt")
 	checkClient(s, m)
+	checkProof(s, m)
 	checkFields(s, m)
 	if m.Credential != nil {
 		checkText(s, m, "credential.value", m.Credential.Value)
@@ -49,10 +50,10 @@ func stated(s *source, field string, needed, there bool, why string) {
 
 func checkClient(s *source, m *manifest) {
 	a := m.Auth
-	methods := []string{"client_secret_basic", "client_secret_post", "none", "private_key_jwt"}
+	methods := []string{"client_secret_basic", "client_secret_post", "none", "private_key_jwt", "client_secret_as_username", "tls_client_auth"}
 	switch {
 	case a.Mode == ModeClientCredentials:
-		methods = []string{"client_secret_basic", "client_secret_post", "private_key_jwt"}
+		methods = []string{"client_secret_basic", "client_secret_post", "private_key_jwt", "client_secret_as_username", "tls_client_auth"}
 	case a.Mode != ModeOAuth2:
 		methods = []string{"none"}
 	}
@@ -75,9 +76,40 @@ func checkClient(s *source, m *manifest) {
 	checkText(s, m, "auth.client_secret", a.ClientSecret)
 }
 
+// checkProof checks what a client proves itself with beside a secret.
+func checkProof(s *source, m *manifest) {
+	a := m.Auth
+	for _, where := range a.MTLS {
+		oneOf(s, "auth.mtls", where, mtlsToken, mtlsAPI)
+	}
+	if (a.ClientAuth == ClientAuthTLS) && !slices.Contains(a.MTLS, mtlsToken) {
+		s.add("auth.mtls", "client_auth tls_client_auth needs the certificate at the token endpoint: mtls: [token]")
+	}
+	if len(a.MTLS) > 0 && (a.Mode != ModeOAuth2 && a.Mode != ModeClientCredentials || a.ClientID != "" || a.ClientAuth == ClientAuthPrivateKey) {
+		s.add("auth.mtls", "the certificate is the registered client's: for oauth2 and client_credentials, beside a secret or alone")
+	}
+	if a.ClientAssertion == nil {
+		return
+	}
+	if a.ClientAuth != ClientAuthPrivateKey {
+		s.add("auth.client_assertion", "is for client_auth private_key_jwt")
+	}
+	if t := a.ClientAssertion.TTLSeconds; t != 0 && (t < 30 || t > 3600) {
+		s.add("auth.client_assertion.ttl_seconds", "want 30 to 3600")
+	}
+	for name, tmpl := range a.ClientAssertion.texts() {
+		checkRefs(s, m, "auth.client_assertion."+name, tmpl, refsAllowed{callback: true}, refClientID, refTokenURL)
+	}
+}
+
+const (
+	mtlsToken = "token"
+	mtlsAPI   = "api"
+)
+
 // checkFields checks what people are asked for.
 func checkFields(s *source, m *manifest) {
-	seen := map[string]bool{"token": true, "scopes": true, "client_id": m.Auth.Mode != ModeClientCredentials}
+	seen := map[string]bool{"token": true, "scopes": true, RedirectURIKept: true, "client_id": m.Auth.Mode != ModeClientCredentials}
 	for i, f := range m.Fields {
 		at := fmt.Sprintf("fields[%d]", i)
 		if !plainName.MatchString(f.Name) || len(f.Name) > 40 || seen[f.Name] {
@@ -218,7 +250,7 @@ func checkLife(s *source, m *manifest) {
 	byClient := func(a CallAuth) bool {
 		return a == CallAuthClientBasic || a == CallAuthClientPost || a == CallAuthClientBearer
 	}
-	noSecret := m.Auth.ClientAuth == ClientAuthPrivateKey || mode != ModeOAuth2
+	noSecret := m.Auth.ClientAuth == ClientAuthPrivateKey || m.Auth.ClientAuth == ClientAuthTLS || mode != ModeOAuth2
 	if noSecret && (m.Revoke != nil && byClient(m.Revoke.Auth) || m.Introspect != nil && byClient(m.Introspect.Auth)) {
 		s.add("auth.client_auth", "this client has no secret that revoke or introspect could send")
 	}

@@ -2,13 +2,10 @@ package catalog
 
 import (
 	"io/fs"
-	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
 	"sync"
-
-	"behalf.dev/behalf/shared/fault"
 )
 
 // Connector is one provider. It does not change after Load and is safe for concurrent use.
@@ -16,6 +13,8 @@ type Connector struct {
 	ID, Name, Description, DocsURL string
 	// Issuer is what the provider sends as "iss" with every authorization response (RFC 9207); empty when it promises none.
 	Issuer string
+	// CodeParam is the parameter of an authorization response that holds the code.
+	CodeParam string
 
 	// Mode is the kind of credential. Fields are what a connection is asked for beside consent, in order.
 	Mode   AuthMode
@@ -49,6 +48,10 @@ const (
 	ClientAuthBasic ClientAuth = "client_secret_basic"
 	ClientAuthPost  ClientAuth = "client_secret_post"
 	ClientAuthNone  ClientAuth = "none"
+	// ClientAuthAsUsername is the secret alone, as the user name of HTTP Basic: Stripe Apps.
+	ClientAuthAsUsername ClientAuth = "client_secret_as_username"
+	// ClientAuthTLS is the client's certificate (RFC 8705, section 2); the request holds the client id.
+	ClientAuthTLS ClientAuth = "tls_client_auth"
 	// ClientAuthPrivateKey is an assertion signed with the client's key (RFC 7523, section 2.2).
 	ClientAuthPrivateKey ClientAuth = "private_key_jwt"
 )
@@ -96,6 +99,8 @@ type Expiry struct {
 	Seconds int
 	// Format is how mode field tells it: ExpiresSeconds from now, or another of the formats.
 	Format string
+	// RefreshFormat is how the refresh token's end is told, where it is.
+	RefreshFormat string
 }
 
 // The formats of an expiry field: seconds or milliseconds from now; a point in time as seconds or milliseconds since 1970, or
@@ -133,46 +138,8 @@ type AuthHeader struct {
 	Query bool
 	// Base64 encodes it first (RFC 7617).
 	Base64 bool
-}
-
-// AuthorizeRequest is what the connect page knows when it sends a browser to the provider.
-type AuthorizeRequest struct {
-	ClientID, RedirectURI, State string
-	// CodeChallenge is the S256 challenge. It must be empty when PKCE is never, and present otherwise.
-	CodeChallenge string
-	// Nonce is for OpenID Connect; left out when empty.
-	Nonce  string
-	Scopes []string
-}
-
-// AuthorizeURL is the address of the provider's consent page (RFC 6749, section 4.1.1), with the manifest's parameters.
-func (c *Connector) AuthorizeURL(meta map[string]string, r AuthorizeRequest) (string, error) {
-	if err := c.checkChallenge(r.CodeChallenge); err != nil {
-		return "", err
-	}
-	u, err := c.url("authorize", meta, nil)
-	if err != nil {
-		return "", err
-	}
-	if c.Mode != ModeOAuth2 {
-		return "", fault.New(fault.Internal, "connector %s has no consent page", c.ID)
-	}
-	q := url.Values{"response_type": {"code"}, "client_id": {r.ClientID}, "redirect_uri": {r.RedirectURI}, "state": {r.State}}
-	for k, v := range c.m.Authorize.Params {
-		q.Set(k, v)
-	}
-	if r.CodeChallenge != "" {
-		q.Set("code_challenge", r.CodeChallenge)
-		q.Set("code_challenge_method", "S256")
-	}
-	if r.Nonce != "" {
-		q.Set("nonce", r.Nonce)
-	}
-	if len(r.Scopes) > 0 && c.m.Scopes.Mode != scopesFixed {
-		q.Set(c.Scopes.Param, c.JoinScopes(r.Scopes))
-	}
-	u.RawQuery = q.Encode()
-	return u.String(), nil
+	// Certified tells that the access token is one of Connector.Certify: the connection shows the client's certificate.
+	Certified bool
 }
 
 // TokenURL is the token endpoint, for the code exchange and for refreshes.
@@ -196,28 +163,6 @@ func (c *Connector) RefreshURL(meta map[string]string) (string, error) {
 	return u.String(), nil
 }
 
-// RefreshParams are TokenParams of a refresh, with its own constants beside them.
-func (c *Connector) RefreshParams() map[string]string {
-	out := c.TokenParams()
-	if out == nil {
-		out = map[string]string{}
-	}
-	maps.Copy(out, c.m.Refresh.Params)
-	return out
-}
-
-// TokenHeader are the headers of a token request besides content type and client authentication. Accept is always
-// there: GitHub answers form-encoded without it.
-func (c *Connector) TokenHeader() http.Header {
-	return headers(map[string]string{"Accept": "application/json"}, c.m.Token.Headers)
-}
-
-// TokenParams are constants in the body of every token request, beside those of the grant.
-func (c *Connector) TokenParams() map[string]string { return maps.Clone(c.m.Token.Params) }
-
-// TokenJSON reports that the token endpoint wants JSON bodies instead of forms.
-func (c *Connector) TokenJSON() bool { return c.m.Token.Format == formatJSON }
-
 // ProxyURL is the address of an API call that no tool covers: path below the connector's API base. It returns
 // fault.InvalidInput for a path that could leave the base.
 func (c *Connector) ProxyURL(path string, query url.Values, meta map[string]string) (*url.URL, error) {
@@ -239,9 +184,18 @@ func (c *Connector) ProxyURL(path string, query url.Values, meta map[string]stri
 	return u, nil
 }
 
-// APIHeader are the headers of every API call (Accept, API version), without the credential.
-func (c *Connector) APIHeader() http.Header {
-	return headers(map[string]string{"Accept": "application/json"}, c.m.API.Headers)
+// APIHeader are the headers of every API call (Accept, API version, what names the customer's site), without the credential.
+// It returns fault.ProviderError when the connection lacks a value.
+func (c *Connector) APIHeader(meta map[string]string) (http.Header, error) {
+	h, err := c.expandAll(c.m.API.Headers, requestRefs{meta: meta})
+	return headers(map[string]string{"Accept": "application/json"}, h), err
+}
+
+// earlyHeader are the headers of calls about the account itself, which are made while not everything about it is known: what
+// cannot be filled in is left out.
+func (c *Connector) earlyHeader(meta map[string]string) http.Header {
+	h, _ := c.expandAll(c.m.API.Headers, requestRefs{meta: meta, drop: true}) // nothing is missed
+	return headers(map[string]string{"Accept": "application/json"}, h)
 }
 
 func headers(sets ...map[string]string) http.Header {

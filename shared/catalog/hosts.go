@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 
 	"behalf.dev/behalf/shared/fault"
@@ -22,7 +23,8 @@ type host struct {
 	connector, name string
 	base            *url.URL // fixed
 	params          *hostParams
-	capture         string   // name of the connection metadata that holds the base URL
+	capture         string   // name of the connection metadata that holds the base URL, or of the field that holds the host
+	field           bool     // capture is a field
 	allow           []string // patterns for a captured host
 	initial         string   // the value while none was captured
 	under           *url.URL // override of a captured host: values lie below it
@@ -41,6 +43,9 @@ func (h host) resolve(meta map[string]string) (*url.URL, error) {
 	value := cmp.Or(meta[h.capture], h.initial)
 	if value == "" {
 		return nil, fault.New(fault.ProviderError, "%s: the connection holds no %s, so its host is not known; connect the account again", h.connector, h.capture)
+	}
+	if h.field && h.under == nil {
+		value = "https://" + strings.TrimPrefix(value, "https://")
 	}
 	check := h.allowed
 	if h.under != nil {
@@ -69,6 +74,9 @@ func (h host) allowed(value string) (*url.URL, error) {
 		return nil, fmt.Errorf("%q: not a host name", value)
 	}
 	for _, pattern := range h.allow {
+		if pattern == anyHost {
+			return &url.URL{Scheme: "https", Host: name}, nil
+		}
 		if suffix, wild := strings.CutPrefix(pattern, "*"); name == pattern || wild && strings.HasSuffix(name, suffix) {
 			return &url.URL{Scheme: "https", Host: name}, nil
 		}
@@ -126,14 +134,20 @@ func loopback(name string) bool {
 	return name == "localhost" || ip != nil && ip.IsLoopback()
 }
 
+// anyHost allows every host with a name, for products that customers run themselves. What it names is vouched for by the
+// application's back end, or by whoever registered the client for it, and is public, which the dial checks (package egress).
+const anyHost = "*"
+
 // buildHosts applies the overrides of one connector.
 func buildHosts(s *source, m manifest, over map[string]string) map[string]host {
 	hosts := map[string]host{}
 	for name, spec := range m.Hosts {
 		field := "hosts." + name
-		h := host{connector: m.ID, name: name, capture: spec.Capture, allow: spec.Allow, initial: spec.Default}
+		h := host{connector: m.ID, name: name, capture: cmp.Or(spec.Capture, spec.Field), field: spec.Field != "", allow: spec.Allow, initial: spec.Default}
 		if spec.Params != nil || strings.Contains(spec.URL, "{") {
 			h.params = buildHostParams(s, field, m, spec)
+		} else if h.field {
+			checkHostField(s, field, m, spec)
 		} else if spec.Capture == "" {
 			u, err := baseURL(spec.URL, false)
 			if err != nil {
@@ -143,15 +157,15 @@ func buildHosts(s *source, m manifest, over map[string]string) map[string]host {
 		} else if !m.captured(spec.Capture) {
 			s.add(field, "capture %q is not in token.capture, callback.capture or post_connect", spec.Capture)
 		}
-		if spec.Capture != "" && len(spec.Allow) == 0 {
+		if h.capture != "" && len(spec.Allow) == 0 {
 			s.add(field, "a captured host needs an allow list")
 		}
-		if spec.Capture != "" && (spec.URL != "" || spec.Params != nil) || spec.Capture == "" && len(spec.Allow) > 0 {
-			s.add(field, "url with params, or capture with allow, not both")
+		if h.capture != "" && (spec.URL != "" || spec.Params != nil || spec.Capture != "" && h.field) || h.capture == "" && len(spec.Allow) > 0 {
+			s.add(field, "url with params, or capture or field with allow, not both")
 		}
 		checkDefaultHost(s, field, spec, h)
 		for _, p := range spec.Allow {
-			if !allowGlob.MatchString(p) {
+			if (p != anyHost || !h.field) && !allowGlob.MatchString(p) {
 				s.add(field, "allow %q: want host.example or *.host.example in lower case", p)
 			}
 		}
@@ -166,6 +180,18 @@ func buildHosts(s *source, m manifest, over map[string]string) map[string]host {
 		}
 	}
 	return hosts
+}
+
+// checkHostField holds a host that somebody names to a list. Where the list is everything, the person on the page must not be the one
+// who names it: the client's secret and the tokens go there.
+func checkHostField(s *source, field string, m manifest, spec hostSpec) {
+	f, ok := m.field(spec.Field)
+	if !ok || f.Secret || !f.Required || f.Kind != FieldText {
+		s.add(field+".field", "%q must be a required field of kind text that is not secret", spec.Field)
+	}
+	if slices.Contains(spec.Allow, anyHost) && !f.Vouched {
+		s.add(field+".allow", "any host needs a field that is vouched: the client's secret is sent there")
+	}
 }
 
 func override(s *source, field string, h host, value string) host {

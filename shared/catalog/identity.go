@@ -22,7 +22,7 @@ func (c *Connector) IdentityRequest(meta map[string]string) (Request, bool, erro
 	if err != nil {
 		return Request{}, false, err
 	}
-	r := Request{Method: c.m.Identity.Request.Method, URL: u, Header: c.APIHeader(), Auth: c.APIAuth}
+	r := Request{Method: c.m.Identity.Request.Method, URL: u, Header: c.earlyHeader(meta), Auth: c.APIAuth}
 	if body := c.m.Identity.Request.Body; body != nil {
 		r.ContentType = "application/json"
 		r.Body, err = encodeJSON(body)

@@ -77,7 +77,7 @@ func TestLoad_BrokenKind_SaysWhereAndWhat(t *testing.T) {
 		{"host parameter without pattern", keyed, "params: {sub: '^[a-z0-9-]{1,20}$'}", "params: {}", "{sub} has no pattern"},
 		{"host parameter that is secret", keyed, "label: Subdomain,", "label: Subdomain, secret: true,", "must be a required field of kind text that is not secret"},
 		{"host parameter that is no field", keyed, "name: sub,", "name: other,", "must be a required field of kind text that is not secret"},
-		{"host with allow", keyed, "params: {sub:", "allow: [x.example], params: {sub:", "url with params, or capture with allow, not both"},
+		{"host with allow", keyed, "params: {sub:", "allow: [x.example], params: {sub:", "url with params, or capture or field with allow, not both"},
 		{"dotted host pattern", keyed, "sub: '^[a-z0-9-]{1,20}$'", "sub: '^[a-z0-9.-]{1,20}$'", `lets '.' through`},
 		{"host pattern for anything", keyed, "sub: '^[a-z0-9-]{1,20}$'", "sub: '^.+$'", "could name another host"},
 		{"host pattern without end", keyed, "sub: '^[a-z0-9-]{1,20}$'", "sub: '^[a-z0-9-]{1,20}'", "want a pattern ^…$"},
@@ -290,7 +290,8 @@ func TestManifest_ProviderHabits_AreData(t *testing.T) {
 refresh: {url: "{web}/renew", params: {again: "1"}}`)
 	m = edit(t, edit(t, m, "scopes: {known", "scopes: {mode: fixed, default: [items], known"), `api: {base: "{web}/api"}`, `api: {base: "{web}/api", query: {team: "{connection.team_id}", v: 2}}`)
 	c := mustLoad(t, m, plainTools)
-	if u, err := c.RefreshURL(nil); err != nil || u != "https://plain.example/renew" || c.RefreshParams()["again"] != "1" {
+	shape, serr := c.TokenShape(catalog.TokenCallOf{Renews: true})
+	if u, err := c.RefreshURL(nil); err != nil || serr != nil || u != "https://plain.example/renew" || shape.Fields(nil).Get("again") != "1" {
 		t.Error(u, err)
 	}
 	if u, err := c.AuthorizeURL(nil, catalog.AuthorizeRequest{CodeChallenge: "x", Scopes: []string{"items"}}); err != nil || strings.Contains(u, "scope") {

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
+	"net/http"
 	"path"
 	"slices"
 	"strings"
@@ -24,7 +24,7 @@ func loadConnector(fsys fs.FS, folder string, over map[string]string) (*Connecto
 	complete(&m)
 	checkManifest(s, &m)
 	c := &Connector{
-		ID: m.ID, Name: m.Name, Description: m.Description, DocsURL: m.DocsURL, Issuer: m.Authorize.Issuer, Mode: m.Auth.Mode, Fields: buildFields(m.Fields),
+		ID: m.ID, Name: m.Name, Description: m.Description, DocsURL: m.DocsURL, Issuer: m.Authorize.Issuer, CodeParam: m.Authorize.CodeParam, Mode: m.Auth.Mode, Fields: buildFields(m.Fields),
 		ClientAuth: m.Auth.ClientAuth, PKCE: m.Auth.PKCE,
 		Scopes: Scopes{Param: m.Scopes.Param, Separator: m.Scopes.Separator, Required: m.Scopes.Required, Default: m.Scopes.Default,
 			Known: m.Scopes.Known, responseSeparator: m.Scopes.ResponseSeparator},
@@ -68,7 +68,7 @@ func complete(m *manifest) {
 // apiAuth is api.auth with what RFC 6750 and 7617 define.
 func apiAuth(m *manifest) AuthHeader {
 	a, c := m.API.Auth, m.Credential
-	out := AuthHeader{Name: cmp.Or(a.Header, "Authorization"), Format: cmp.Or(a.Format, "Bearer {token}"), Base64: c != nil && c.Encode == encodeBase64}
+	out := AuthHeader{Name: cmp.Or(a.Header, "Authorization"), Format: cmp.Or(a.Format, "Bearer {token}"), Base64: c != nil && c.Encode == encodeBase64, Certified: slices.Contains(m.Auth.MTLS, mtlsAPI)}
 	if a.Format == "" && m.Auth.Mode == ModeBasic {
 		out.Format = "Basic {token}"
 	}
@@ -116,6 +116,12 @@ func completeKind(m *manifest) {
 		m.Expires.Format = cmp.Or(m.Expires.Format, ExpiresSeconds)
 	}
 	m.Token.Format = cmp.Or(m.Token.Format, formatForm)
+	m.Token.Method = cmp.Or(m.Token.Method, http.MethodPost)
+	if mode == ModeOAuth2 {
+		m.Authorize.CodeParam = cmp.Or(m.Authorize.CodeParam, "code")
+		r := &m.Refresh
+		r.Kind, r.Method, r.Format = cmp.Or(r.Kind, RefreshWithToken), cmp.Or(r.Method, m.Token.Method), cmp.Or(r.Format, m.Token.Format)
+	}
 }
 
 // buildURLs parses the manifest's addresses. Only calls about a token may use {client_id}.
@@ -127,29 +133,29 @@ func buildURLs(s *source, m manifest) map[string]template {
 			s.add(field, "%v", err)
 			return
 		}
-		checkTemplate(s, field, t, m.Hosts, append(vars, m.metaVars(t.vars)...))
+		checkTemplate(s, field, t, m.Hosts, vars)
 		urls[name] = t
 	}
+	public, back, known := m.vars()
 	addAccountURLs(&m, add)
-	public := slices.Collect(maps.Keys(m.public()))
 	if m.Auth.Mode == ModeOAuth2 {
-		add("authorize", "authorize.url", m.Authorize.URL)
+		add("authorize", "authorize.url", m.Authorize.URL, public...)
 	}
 	if m.Auth.Mode.asks() {
-		add("token", "token.url", m.Token.URL, public...)
+		add("token", "token.url", m.Token.URL, back...)
 	}
 	if m.Refresh.URL != "" {
-		add("refresh", "refresh.url", m.Refresh.URL, public...)
+		add("refresh", "refresh.url", m.Refresh.URL, slices.Concat(public, known)...)
 	}
-	add("api", "api.base", m.API.Base)
+	add("api", "api.base", m.API.Base, known...)
 	if m.Identity != nil && m.Identity.Request != nil {
-		add("identity", "identity.request.url", m.Identity.Request.URL)
+		add("identity", "identity.request.url", m.Identity.Request.URL, known...)
 	}
 	if m.Introspect != nil {
-		add("introspect", "introspect.url", m.Introspect.URL, "client_id")
+		add("introspect", "introspect.url", m.Introspect.URL, append(known, "client_id")...)
 	}
 	if m.Revoke != nil && m.Revoke.Manual == nil {
-		add("revoke", "revoke.url", m.Revoke.URL, "client_id", "token")
+		add("revoke", "revoke.url", m.Revoke.URL, append(known, "client_id", "token")...)
 	}
 	return urls
 }

@@ -33,11 +33,12 @@ type manifest struct {
 }
 
 // hostSpec is a fixed base URL; or one with parameters, fields of the connection that stand in it; or a value captured
-// from the token response with the hosts it may name.
+// from the token response, or a field, with the hosts it may name.
 type hostSpec struct {
 	URL     string            `yaml:"url"`
 	Params  map[string]string `yaml:"params"`
 	Capture string            `yaml:"capture"`
+	Field   string            `yaml:"field"`
 	Allow   []string          `yaml:"allow"`
 	// Default is the host while nothing was captured.
 	Default string `yaml:"default"`
@@ -60,30 +61,49 @@ type authSpec struct {
 	// ClientID and ClientSecret are templates over the fields, where each connection brings its own client.
 	ClientID     string `yaml:"client_id"`
 	ClientSecret string `yaml:"client_secret"`
+	// ClientAssertion is where the assertion of private_key_jwt differs from RFC 7523.
+	ClientAssertion *clientAssertionSpec `yaml:"client_assertion"`
+	// MTLS lists where the client shows a TLS certificate.
+	MTLS []string `yaml:"mtls"`
 }
 
 type authorizeSpec struct {
-	URL    string            `yaml:"url"`
-	Issuer string            `yaml:"issuer"`
-	Params map[string]string `yaml:"params"`
+	URL             string            `yaml:"url"`
+	Issuer          string            `yaml:"issuer"`
+	Params          map[string]string `yaml:"params"`
+	ParamRenames    map[string]string `yaml:"param_renames"`
+	CodeParam       string            `yaml:"code_param"`
+	FragmentRoute   string            `yaml:"fragment_route"`
+	DropEmptyParams bool              `yaml:"drop_empty_params"`
+	UnencodedScope  bool              `yaml:"unencoded_scope"`
 }
 
 type tokenSpec struct {
-	URL        string            `yaml:"url"`
-	Headers    map[string]string `yaml:"headers"`
-	Format     string            `yaml:"format"`
-	Params     map[string]string `yaml:"params"`
-	Success    []condition       `yaml:"success"`
-	Roots      []string          `yaml:"roots"`
-	Map        tokenMap          `yaml:"map"`
-	Capture    map[string]string `yaml:"capture"`
-	ExtraSteps []stepSpec        `yaml:"extra_steps"`
+	URL          string            `yaml:"url"`
+	Method       string            `yaml:"method"`
+	Headers      map[string]string `yaml:"headers"`
+	Format       string            `yaml:"format"`
+	Params       map[string]string `yaml:"params"`
+	ParamRenames map[string]string `yaml:"param_renames"`
+	Omit         []string          `yaml:"omit"`
+	Success      []condition       `yaml:"success"`
+	Roots        []string          `yaml:"roots"`
+	Map          tokenMap          `yaml:"map"`
+	Capture      map[string]string `yaml:"capture"`
+	ExtraSteps   []stepSpec        `yaml:"extra_steps"`
 }
 
 // refreshSpec is where a refresh differs from the exchange.
 type refreshSpec struct {
-	URL    string            `yaml:"url"`
-	Params map[string]string `yaml:"params"`
+	Kind       RefreshKind       `yaml:"kind"`
+	URL        string            `yaml:"url"`
+	Method     string            `yaml:"method"`
+	Format     string            `yaml:"format"`
+	Params     map[string]string `yaml:"params"`
+	Include    []string          `yaml:"include"`
+	Omit       []string          `yaml:"omit"`
+	GrantType  string            `yaml:"grant_type"`
+	TokenParam string            `yaml:"token_param"`
 }
 
 // tokenMap holds paths below the token object; each defaults to the RFC 6749 name.
@@ -102,6 +122,7 @@ type scopesSpec struct {
 	ResponseSeparator string           `yaml:"response_separator"`
 	Required          []string         `yaml:"required"`
 	Default           []string         `yaml:"default"`
+	Lists             []scopeListSpec  `yaml:"lists"`
 	Known             map[string]Scope `yaml:"known"`
 }
 
@@ -110,6 +131,8 @@ type expiresSpec struct {
 	Seconds int        `yaml:"seconds"`
 	// Format of the field, for mode field.
 	Format string `yaml:"format"`
+	// RefreshFormat is that of the refresh token's expiry.
+	RefreshFormat string `yaml:"refresh_format"`
 }
 
 type rotationSpec struct {

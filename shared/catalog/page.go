@@ -10,7 +10,7 @@ import (
 	"behalf.dev/behalf/shared/fault"
 )
 
-// pageSpec tells how a tool's list goes on. Exactly one of From, Link and Path is set.
+// pageSpec tells how a tool's list goes on. Exactly one of From, Link, Path and Count is set.
 type pageSpec struct {
 	// Items is the member of the tool's answer that is the list; empty when the answer is the list.
 	Items string `yaml:"items"`
@@ -22,6 +22,10 @@ type pageSpec struct {
 	Link string `yaml:"link"`
 	// Path is where the provider's answer holds the path of the next page, on the same host and below the tool's own path.
 	Path string `yaml:"path"`
+	// Count tells that the provider answers without a word about the next page, and what the input counts. Size is the input that
+	// says how many items a page has, if there is one: a page with fewer is the last, as an empty one is.
+	Count string `yaml:"count"`
+	Size  string `yaml:"size"`
 }
 
 // Page is where a tool's list goes on: a value for one input, or a path. The zero value is the first page.
@@ -41,7 +45,7 @@ func (t *Tool) Pages() (items string, ok bool) {
 // NextPage reads from a provider's answer where its list goes on; false on the last page.
 func (t *Tool) NextPage(header http.Header, body []byte) (Page, bool) {
 	p := t.spec.Pagination
-	if p == nil {
+	if p == nil || p.Count != "" {
 		return Page{}, false
 	}
 	if p.Link != "" {
@@ -152,13 +156,13 @@ func checkPages(s *source, field string, t toolSpec) {
 		return
 	}
 	set := 0
-	for _, v := range []string{p.From, p.Link, p.Path} {
+	for _, v := range []string{p.From, p.Link, p.Path, p.Count} {
 		if v != "" {
 			set++
 		}
 	}
 	if set != 1 {
-		s.add(field, "one of from, link and path says where the next page is")
+		s.add(field, "one of from, link, path and count says where the next page is")
 	}
 	if t.Effect != EffectRead {
 		s.add(field, "only a read can be followed over pages")
@@ -170,6 +174,7 @@ func checkPages(s *source, field string, t toolSpec) {
 	checkPath(s, field+".from", p.From, true)
 	checkPath(s, field+".path", p.Path, true)
 	if _, ok := t.Input.Properties[p.Input]; ok == (p.Path != "") {
-		s.add(field+".input", "%q: from and link need an input of the tool, path needs none", p.Input)
+		s.add(field+".input", "%q: from, link and count need an input of the tool, path needs none", p.Input)
 	}
+	checkCount(s, field, t)
 }

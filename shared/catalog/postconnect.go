@@ -49,7 +49,7 @@ func (c *Connector) PostConnectRequest(i int, meta map[string]string) (Request, 
 		return Request{}, err
 	}
 	spec := c.m.PostConnect[i].Request
-	r := Request{Method: spec.Method, URL: u, Header: c.APIHeader(), Auth: c.APIAuth}
+	r := Request{Method: spec.Method, URL: u, Header: c.earlyHeader(meta), Auth: c.APIAuth}
 	if spec.Body != nil {
 		r.ContentType = "application/json"
 		r.Body, err = encodeJSON(spec.Body)

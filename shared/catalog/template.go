@@ -13,6 +13,7 @@ import (
 type template struct {
 	host     string
 	segments [][]part
+	slash    bool // at the end, which some providers insist on
 	vars     []string
 }
 
@@ -35,7 +36,14 @@ func parseTemplate(s string) (template, error) {
 	if head[2] == "" {
 		return t, nil
 	}
-	for _, seg := range strings.Split(head[2][1:], "/") {
+	path := head[2][1:]
+	if path == "" || strings.HasSuffix(path, "/") {
+		path, t.slash = strings.TrimSuffix(path, "/"), true
+	}
+	if path == "" {
+		return t, nil
+	}
+	for _, seg := range strings.Split(path, "/") {
 		parts := []part{}
 		rest := seg
 		for rest != "" {
@@ -83,6 +91,9 @@ func (t template) expand(base *url.URL, value func(name string) (string, bool)) 
 		}
 		escaped += "/" + url.PathEscape(plain.String())
 	}
+	if t.slash {
+		escaped += "/"
+	}
 	u := *base
 	path, err := url.PathUnescape(escaped)
 	if err != nil {
@@ -114,7 +125,8 @@ func (c *Connector) url(which string, meta, vars map[string]string) (*url.URL, e
 	}
 	return t.expand(base, func(name string) (string, bool) {
 		if m, ok := strings.CutPrefix(name, ofConnection); ok {
-			return meta[m], meta[m] != ""
+			v, ok := meta[m]
+			return v, ok
 		}
 		v, ok := vars[name]
 		return v, ok

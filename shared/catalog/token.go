@@ -2,7 +2,6 @@ package catalog
 
 import (
 	"encoding/json"
-	"errors"
 	"mime"
 	"net/http"
 	"net/url"
@@ -86,8 +85,11 @@ func (c *Connector) parseToken(raw map[string]any, a answer, now time.Time) (Tok
 	if scope := scopeText(root, m.Scope); scope != "" {
 		t.Scopes, t.ScopesStated = c.SplitScopes(scope), true
 	}
-	t.ExpiresAt = c.expiresAt(root, now)
-	t.RefreshExpiresAt = after(now, root, m.RefreshExpiresIn)
+	if more, stated := c.grantedInLists(raw); stated {
+		t.Scopes, t.ScopesStated = append(t.Scopes, more...), true
+	}
+	t.ExpiresAt = c.expiresFrom(root, m.ExpiresIn, now)
+	t.RefreshExpiresAt = expiryAt(now, root, m.RefreshExpiresIn, c.Expiry.RefreshFormat)
 	for name, path := range c.m.Token.Capture {
 		if v, ok := lookupText(raw, path); ok && v != "" && len(v) <= maxMetadata {
 			t.Metadata[name] = v
@@ -119,17 +121,6 @@ func (c *Connector) tokenRoot(raw map[string]any) (root any, access string) {
 		}
 	}
 	return nil, ""
-}
-
-func (c *Connector) expiresAt(root any, now time.Time) time.Time {
-	switch c.Expiry.Mode {
-	case ExpiryField:
-		return expiryAt(now, root, c.m.Token.Map.ExpiresIn, c.Expiry.Format)
-	case ExpiryFixed, ExpiryIntrospect:
-		return now.Add(time.Duration(c.Expiry.Seconds) * time.Second)
-	default:
-		return time.Time{}
-	}
 }
 
 // expiryAt reads the lifetime at path in its format; zero when it is absent or nonsense.
@@ -183,9 +174,12 @@ func (c *Connector) checkCapturedHosts(meta map[string]string) error {
 	return nil
 }
 
-// decodeTokenBody reads JSON, and the form encoding that some providers answer with; nil when it is neither.
+// decodeTokenBody reads JSON, and the form encoding or XML that some providers answer with; nil when it is none of them.
 func decodeTokenBody(header http.Header, body []byte) any {
 	media, _, _ := mime.ParseMediaType(header.Get("Content-Type"))
+	if media == "application/xml" || media == "text/xml" {
+		return decodeXML(body)
+	}
 	if media != "application/x-www-form-urlencoded" {
 		v, err := decodeJSON(body)
 		if err == nil {
@@ -221,13 +215,4 @@ func (c *Connector) ParseIntrospection(status int, body []byte) (active bool, ex
 		expiresAt = time.Unix(sec, 0).UTC()
 	}
 	return live, expiresAt, nil
-}
-
-// checkChallenge refuses an authorize request whose PKCE differs from what the manifest states.
-func (c *Connector) checkChallenge(challenge string) error {
-	if (challenge != "") == (c.PKCE == PKCENever) {
-		return fault.New(fault.Internal, "the connect request is wrong").
-			WithCause(errors.New(c.ID + ": pkce is " + string(c.PKCE) + ", which the code challenge contradicts"))
-	}
-	return nil
 }

@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"behalf.dev/behalf/shared/clientcert"
 )
 
 // TokenCall is a call about a token (revoke, introspect), without credentials.
@@ -112,7 +114,7 @@ func (c *Connector) tokenCall(which string, s tokenCallSpec, meta map[string]str
 	if err != nil {
 		return TokenCall{}, err
 	}
-	call := TokenCall{Method: s.Method, URL: u, Header: c.APIHeader(), Auth: s.Auth, Token: s.Token, Param: s.Param, Format: s.Format, clientID: clientID,
+	call := TokenCall{Method: s.Method, URL: u, Header: c.earlyHeader(meta), Auth: s.Auth, Token: s.Token, Param: s.Param, Format: s.Format, clientID: clientID,
 		inPath: slices.Contains(c.urls[which].vars, "token")}
 	return call, call.fill(s.Params, meta)
 }
@@ -121,6 +123,8 @@ func (c *Connector) tokenCall(which string, s tokenCallSpec, meta map[string]str
 // client secret when Auth uses the client; each is ignored otherwise. The caller owns the wire and its logs.
 func (s TokenCall) HTTP(ctx context.Context, auth AuthHeader, secret, bearer, token []byte) (*http.Request, error) {
 	fields := url.Values{}
+	_, cert := auth.open(bearer)
+	token, _ = auth.open(token)
 	for name, v := range s.params {
 		fields.Set(name, v)
 	}
@@ -140,6 +144,7 @@ func (s TokenCall) HTTP(ctx context.Context, auth AuthHeader, secret, bearer, to
 	if err != nil { // its text holds the address
 		return nil, errors.New("a call about a token could not be built")
 	}
+	req = req.WithContext(clientcert.With(req.Context(), cert))
 	req.Header = s.Header.Clone()
 	if contentType != "" {
 		req.Header.Set("Content-Type", contentType)
@@ -172,6 +177,7 @@ func (s TokenCall) body(fields url.Values) (body []byte, contentType string, err
 
 // Value is what stands in the header or query for a token.
 func (a AuthHeader) Value(token []byte) string {
+	token, _ = a.open(token)
 	t := string(token)
 	if a.Base64 {
 		t = base64.StdEncoding.EncodeToString(token)
@@ -179,8 +185,10 @@ func (a AuthHeader) Value(token []byte) string {
 	return strings.Replace(a.Format, "{token}", t, 1)
 }
 
-// Put writes a token into a request.
+// Put writes a token into a request, and has its connection show the certificate that belongs to it.
 func (a AuthHeader) Put(r *http.Request, token []byte) {
+	token, cert := a.open(token)
+	*r = *r.WithContext(clientcert.With(r.Context(), cert))
 	if !a.Query {
 		r.Header.Set(a.Name, a.Value(token))
 		return
@@ -193,6 +201,7 @@ func (a AuthHeader) Put(r *http.Request, token []byte) {
 // Parts are the secrets in a token, each of which must not come back in an answer: the token, and the password of a user
 // and password.
 func (a AuthHeader) Parts(token []byte) [][]byte {
+	token, _ = a.open(token)
 	_, password, pair := bytes.Cut(token, []byte(":"))
 	if !a.Base64 || !pair {
 		return [][]byte{token}

@@ -23,7 +23,8 @@ func (c *Connector) tokenSets(raw map[string]any, now time.Time) map[string]Toke
 			continue
 		}
 		refresh, _ := lookupText(root, spec.Map.RefreshToken)
-		t := TokenResponse{AccessToken: secret.FromString(access), RefreshToken: secret.FromString(refresh), RefreshExpiresAt: after(now, root, spec.Map.RefreshExpiresIn)}
+		t := TokenResponse{AccessToken: secret.FromString(access), RefreshToken: secret.FromString(refresh),
+			RefreshExpiresAt: expiryAt(now, root, spec.Map.RefreshExpiresIn, c.Expiry.RefreshFormat)}
 		t.ExpiresAt = c.expiresFrom(root, spec.Map.ExpiresIn, now)
 		if scope := scopeText(root, spec.Map.Scope); scope != "" {
 			t.Scopes, t.ScopesStated = c.SplitScopes(scope), true

@@ -57,6 +57,15 @@ type OAuthClient struct {
 	Params map[string]string `json:"params,omitempty"`
 	// RedirectURI is what to register at the provider, exactly as it is.
 	RedirectURI string `json:"redirect_uri"`
+	// Certificate is what the client shows when it connects, where the connector wants one.
+	Certificate *ClientCertificate `json:"certificate,omitempty"`
+}
+
+// ClientCertificate tells a certificate from others, and when to replace it.
+type ClientCertificate struct {
+	// SHA256 is its fingerprint in hex.
+	SHA256   string    `json:"sha256"`
+	NotAfter time.Time `json:"not_after"`
 }
 
 // Connectors lists the catalog.

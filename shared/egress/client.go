@@ -3,6 +3,7 @@ package egress
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -24,6 +25,8 @@ type Options struct {
 	MaxResponse int64
 	// DialTimeout bounds connecting, TLS included; default 5 s.
 	DialTimeout time.Duration
+	// Roots are whom servers' certificates must come from; nil is what the machine trusts.
+	Roots *x509.CertPool
 	// Wrap, if set, wraps the guarded transport (tracing). It must not keep headers or bodies.
 	Wrap func(http.RoundTripper) http.RoundTripper
 }
@@ -57,11 +60,17 @@ func New(o Options) *Client {
 	if !o.AllowPrivate {
 		d.Control = control
 	}
-	var rt http.RoundTripper = &http.Transport{
+	transport := &http.Transport{
 		DialContext: d.DialContext, Proxy: nil, ForceAttemptHTTP2: true, TLSHandshakeTimeout: o.DialTimeout,
-		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12}, MaxIdleConns: 256, MaxIdleConnsPerHost: 128,
+		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: o.Roots}, MaxIdleConns: 256, MaxIdleConnsPerHost: 128,
 		IdleConnTimeout: 60 * time.Second, MaxResponseHeaderBytes: 64 << 10,
 	}
+	var rt http.RoundTripper = &identities{plain: transport, with: func(cert tls.Certificate) http.RoundTripper {
+		own := transport.Clone()
+		own.TLSClientConfig.Certificates = []tls.Certificate{cert}
+		own.MaxIdleConns, own.MaxIdleConnsPerHost = 8, 4
+		return own
+	}}
 	if o.Wrap != nil {
 		rt = o.Wrap(rt)
 	}

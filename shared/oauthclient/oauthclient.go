@@ -55,11 +55,13 @@ func Binding(c connection.StoredClient) connection.Binding {
 }
 
 // Registration is a client to keep. It proves itself with a secret or with a private key, not with both; a public client has
-// neither.
+// neither. With a certificate the private key is that of the certificate, and a secret may stand beside it.
 type Registration struct {
 	ID                 string
 	Secret, PrivateKey secret.Text
-	Params             map[string]string
+	// Certificate is a chain as PEM, for TLS (RFC 8705).
+	Certificate string
+	Params      map[string]string
 }
 
 // Put stores a client, replacing the one before.
@@ -68,9 +70,11 @@ func (r *Registry) Put(ctx context.Context, owner tenant.ID, connector string, i
 	if err != nil && !fault.Is(err, fault.NotFound) {
 		return old, err
 	}
-	c := connection.StoredClient{Owner: owner, Connector: connector, ID: in.ID, Params: in.Params, Revision: old.Revision + 1, Updated: r.now()}
+	c := connection.StoredClient{Owner: owner, Connector: connector, ID: in.ID, Params: in.Params, Certificate: in.Certificate, Revision: old.Revision + 1, Updated: r.now()}
 	proof := in.Secret
-	if c.Signs = !in.PrivateKey.IsZero(); c.Signs {
+	if c.Certificate != "" {
+		proof = secret.Pair(in.Secret, in.PrivateKey)
+	} else if c.Signs = !in.PrivateKey.IsZero(); c.Signs {
 		proof = in.PrivateKey
 	}
 	if !proof.IsZero() {
@@ -118,9 +122,14 @@ func (r *Registry) Client(ctx context.Context, owner tenant.ID, connector string
 		return out, nil
 	}
 	proof, err := r.sealer.Open(ctx, binding(owner, connector, c.Revision), c.Sealed)
-	if c.Signs {
+	switch {
+	case err != nil:
+	case c.Certificate != "":
+		out.Certificate = c.Certificate
+		out.Secret, out.PrivateKey, err = secret.Split(proof)
+	case c.Signs:
 		out.PrivateKey = proof
-	} else {
+	default:
 		out.Secret = proof
 	}
 	return out, err

@@ -28,12 +28,13 @@ func TestRegistry_SecretOrKey_ComesBackAsWhatItWas(t *testing.T) {
 	r := oauthclient.New(memory.New(time.Now), open{}, time.Now)
 	for _, in := range []oauthclient.Registration{
 		{ID: "a", Secret: secret.FromString("s")}, {ID: "b", PrivateKey: secret.FromString("k"), Params: map[string]string{"subdomain": "acme"}}, {ID: "c"},
+		{ID: "d", Secret: secret.FromString("s"), PrivateKey: secret.FromString("k"), Certificate: "pem"}, {ID: "e", PrivateKey: secret.FromString("k"), Certificate: "pem"},
 	} {
 		if _, err := r.Put(t.Context(), "acme", "github", in); err != nil {
 			t.Fatal(err)
 		}
 		got, err := r.Client(t.Context(), "acme", "github")
-		if err != nil || got.ID != in.ID || !got.Secret.Equal(in.Secret) || !got.PrivateKey.Equal(in.PrivateKey) {
+		if err != nil || got.ID != in.ID || !got.Secret.Equal(in.Secret) || !got.PrivateKey.Equal(in.PrivateKey) || got.Certificate != in.Certificate {
 			t.Errorf("%s: %v", in.ID, err)
 		}
 		if d, err := r.Describe(t.Context(), "acme", "github"); err != nil || d.Params["subdomain"] != in.Params["subdomain"] {

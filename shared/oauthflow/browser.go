@@ -214,7 +214,7 @@ func (f *Flow) Callback(ctx context.Context, l Link, a Arrival) (string, error) 
 	if err != nil {
 		return "", err
 	}
-	if err := once(a.Query, append(spec.CallbackParams(), "state", "code", "iss", "error")); err != nil {
+	if err := once(a.Query, append(spec.CallbackParams(), "state", spec.CodeParam, "iss", "error")); err != nil {
 		return "", err
 	}
 	if err := f.checkArrival(l, a, a.Query.Get("state")); err != nil {
@@ -254,7 +254,7 @@ func (f *Flow) checkArrival(l Link, a Arrival, state string) error {
 
 // park stores the code, or the refusal, and uses the state up: the update is conditional, so of two callbacks one wins.
 func (f *Flow) park(ctx context.Context, l Link, spec *catalog.Connector, q url.Values) (string, error) {
-	code := q.Get("code")
+	code := q.Get(spec.CodeParam)
 	if e := q.Get("error"); e != "" || code == "" {
 		reason := "no_code"
 		if e == "access_denied" {

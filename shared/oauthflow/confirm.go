@@ -159,8 +159,7 @@ func (f *Flow) obtain(ctx context.Context, l Link, spec *catalog.Connector, clie
 	if err == nil {
 		err = spec.CheckTokenSets(slices.Collect(maps.Keys(res.Sets)))
 	}
-	if len(l.Params) > 0 || len(l.Typed) > 0 || len(l.Captured) > 0 {
-		all := l.metadata()
+	if all := spec.Keep(l.metadata(), f.redirectURI(l)); len(all) > 0 { // tokens that are given back need it, too
 		maps.Copy(all, res.Facts.Metadata)
 		res.Facts.Metadata = all
 	}

@@ -131,8 +131,13 @@ func (f *Flow) importedTokens(ctx context.Context, in Import, a activation, clie
 	if len(kept) > maxToken || len(access) > maxToken {
 		return connection.Tokens{}, fault.Invalid("/credential", "a token is at most %d bytes", maxToken)
 	}
-	meta := a.link.metadata()
+	meta := a.spec.Keep(a.link.metadata(), f.redirectURI(a.link))
+	if kept == "" && a.spec.RefreshKind() == catalog.RefreshWithAccessToken { // it is what the next one is made of
+		kept = access
+	}
 	switch {
+	case a.spec.RefreshKind() == catalog.RefreshAsClient:
+		return connection.Tokens{}, fault.Invalid("/credential", "%s is connected through a link: what it is renewed from comes with the consent", a.spec.Name)
 	case kept != "" && !in.ExpiresAt.IsZero():
 		return connection.Tokens{}, fault.Invalid("/expires_at", "a refresh token is proved by a refresh, whose answer tells the expiry; leave expires_at out")
 	case kept != "":
@@ -145,7 +150,7 @@ func (f *Flow) importedTokens(ctx context.Context, in Import, a activation, clie
 		return connection.Tokens{}, fault.Invalid("/credential/"+memberRefresh, "%s is missing", memberRefresh)
 	case a.spec.Rotation.Class != catalog.RotationNone:
 		return connection.Tokens{}, fault.Invalid("/credential/"+memberRefresh, "%s is missing: without it the connection would die with its access token", memberRefresh)
-	case !a.spec.HasIdentity():
+	case !a.spec.HasIdentity() || a.spec.APIAuth.Certified:
 		return connection.Tokens{}, fault.Invalid("/credential", "an access token of %s cannot be proved; connect the account through a link", a.spec.Name)
 	}
 	return connection.Tokens{Access: secret.FromString(access), Facts: connection.TokenFacts{ExpiresAt: in.ExpiresAt, Metadata: meta}}, nil

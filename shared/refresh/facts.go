@@ -38,7 +38,7 @@ func due(x connection.Connection, spec *catalog.Connector, now time.Time, jitter
 	return idle
 }
 
-// swapped says why tokens are not the connection's any more, or "": they are another account's, or for another host. The
+// swapped says why tokens are not the connection's any more, or "": they are another account's, or for another host or site. The
 // connector says which captured values identify the account; what either side does not state is not compared.
 func swapped(j job, f connection.TokenFacts) string {
 	if id, err := j.spec.ParseIdentity(nil, f.Metadata); err == nil && id.AccountID != "" && j.conn.Account.ID != "" && id.AccountID != j.conn.Account.ID {
@@ -54,7 +54,7 @@ func swapped(j job, f connection.TokenFacts) string {
 	if err != nil { // nothing to compare with
 		return ""
 	}
-	if after, err := j.spec.ProxyURL("/", nil, merged); err != nil || after.Host != before.Host {
+	if after, err := j.spec.ProxyURL("/", nil, merged); err != nil || after.Host != before.Host || after.EscapedPath() != before.EscapedPath() {
 		return ReasonInstanceChanged
 	}
 	return ""

@@ -166,7 +166,7 @@ func (c *Coordinator) shadow(ctx context.Context, j job, res connection.Tokens) 
 	ctx = context.WithoutCancel(ctx)
 	s := connection.Slot{Generation: j.conn.Refresh.Generation + 1, Fence: j.conn.Refresh.Fence, Facts: res.Facts}
 	refreshToken := res.Refresh
-	s.Facts.Rotated = !refreshToken.IsZero() && !refreshToken.Equal(j.token)
+	s.Facts.Rotated = !refreshToken.IsZero() && !refreshToken.Equal(j.token) && j.spec.RefreshKind() == catalog.RefreshWithToken
 	if refreshToken.IsZero() {
 		refreshToken = j.token // RFC 6749, section 6: none in the answer means that the old one stays
 	}

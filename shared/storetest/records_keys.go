@@ -46,7 +46,7 @@ func linkWhole(t *testing.T, s Store) {
 
 func clientCycle(t *testing.T, s Store) {
 	ctx := context.Background()
-	c := connection.StoredClient{Owner: acme, Connector: "github", ID: "id", Sealed: []byte{0, 1, 255}, Revision: 1, Updated: epoch()}
+	c := connection.StoredClient{Owner: acme, Connector: "github", ID: "id", Sealed: []byte{0, 1, 255}, Certificate: "pem", Revision: 1, Updated: epoch()}
 	must(t, s.PutClient(ctx, c))
 	got, err := s.StoredClient(ctx, acme, "github")
 	must(t, err)

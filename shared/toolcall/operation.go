@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"net/http"
 
 	"behalf.dev/behalf/shared/catalog"
 	"behalf.dev/behalf/shared/egress"
@@ -69,7 +70,9 @@ func (e *Executor) resolveTool(r *run) error {
 	}
 	r.op.bind = func(meta map[string]string) (catalog.Request, error) { return tool.BindPage(input, r.at.Page, meta) }
 	if lists {
-		r.op.list = &list{items: items, next: tool.NextPage}
+		r.op.list = &list{items: items, next: func(header http.Header, body []byte) (catalog.Page, bool) {
+			return tool.PageAfter(input, r.at.Page, header, body)
+		}}
 	}
 	r.at = from
 	r.digest = digestOf(tool.Name, input)

@@ -134,7 +134,10 @@ func bindProxy(spec *catalog.Connector, p ProxyCall, header http.Header, meta ma
 	if err != nil {
 		return catalog.Request{}, err
 	}
-	h := spec.APIHeader()
+	h, err := spec.APIHeader(meta)
+	if err != nil {
+		return catalog.Request{}, err
+	}
 	for k, v := range header {
 		h[k] = v
 	}

@@ -41,12 +41,11 @@ func (e *Endpoint) mint(ctx context.Context, c *catalog.Connector, client connec
 	if err != nil {
 		return connection.Tokens{}, &refresh.EndpointError{Err: err}
 	}
-	return e.ask(c, client, req)
+	return ask(e.call(c, client, metadata), req)
 }
 
 // ask makes one request to a token endpoint outside of the library.
-func (e *Endpoint) ask(c *catalog.Connector, client connection.Client, req *http.Request) (connection.Tokens, error) {
-	call := e.call(c, client)
+func ask(call *call, req *http.Request) (connection.Tokens, error) {
 	hc := call.client()
 	res, err := hc.Do(req.WithContext(call.traced(req.Context())))
 	if err == nil {
@@ -79,6 +78,15 @@ func mintRequest(ctx context.Context, c *catalog.Connector, client connection.Cl
 		form.Set("grant_type", grantJWTBearer)
 		form.Set("assertion", string(jwt.text.Reveal(reveal.Key{})))
 	}
+	req, err := clientRequest(ctx, c, client, form, to)
+	if err == nil && c.Mode == catalog.ModeAppJWT {
+		req.Header.Set("Authorization", "Bearer "+string(jwt.text.Reveal(reveal.Key{})))
+	}
+	return req, err
+}
+
+// clientRequest is a token request with the client's secret, as RFC 6749, section 2.3.1 has it.
+func clientRequest(ctx context.Context, c *catalog.Connector, client connection.Client, form url.Values, to string) (*http.Request, error) {
 	if c.ClientAuth == catalog.ClientAuthPost {
 		form.Set("client_id", client.ID)
 		form.Set("client_secret", string(client.Secret.Reveal(reveal.Key{})))
@@ -90,9 +98,6 @@ func mintRequest(ctx context.Context, c *catalog.Connector, client connection.Cl
 	req.Header.Set("Content-Type", formType)
 	if c.ClientAuth == catalog.ClientAuthBasic {
 		req.SetBasicAuth(url.QueryEscape(client.ID), url.QueryEscape(string(client.Secret.Reveal(reveal.Key{}))))
-	}
-	if c.Mode == catalog.ModeAppJWT {
-		req.Header.Set("Authorization", "Bearer "+string(jwt.text.Reveal(reveal.Key{})))
 	}
 	return req, nil
 }

@@ -305,3 +305,27 @@ func TestRefresh_PrivateKeyJWT_SignsInsteadOfASecret(t *testing.T) {
 		t.Errorf("%v %s", err, got.body)
 	}
 }
+
+func TestRefresh_PrivateKeyJWT_ClaimsAreTheManifests(t *testing.T) {
+	t.Parallel()
+	key := rsaKey(t)
+	m := strings.Replace(signedClient, "pkce: use}", `pkce: use, client_assertion: {iss: "{connection.site}", aud: "https://plain.example", kid: "k-{client_id}", ttl_seconds: 60}}
+fields: [{name: site, label: Site, required: true}]`, 1)
+	c, got := serve(t, m, 200, `{"access_token":"at-1","refresh_token":"rt-2","expires_in":60}`)
+	who := connection.Client{ID: "client-1", PrivateKey: secret.FromString(pemOf(t, key))}
+	if _, err := endpoint().Refresh(t.Context(), c, who, secret.FromString("rt-1"), map[string]string{"site": "acme"}); err != nil {
+		t.Fatal(err)
+	}
+	form, err := url.ParseQuery(string(got.body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cl, h := claimsOf(t, form.Get("client_assertion"), &key.PublicKey, jose.RS256)
+	if cl["iss"] != "acme" || cl["sub"] != "client-1" || cl["aud"] != "https://plain.example" || h.KeyID != "k-client-1" || cl["exp"].(float64)-cl["iat"].(float64) != 60 {
+		t.Errorf("%v %v", cl, h)
+	}
+	requests := got.requests
+	if _, err := endpoint().Refresh(t.Context(), c, who, secret.FromString("rt-1"), nil); err == nil || got.requests != requests {
+		t.Errorf("%v: asked without the claim's value", err)
+	}
+}

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"behalf.dev/behalf/shared/catalog"
+	"behalf.dev/behalf/shared/clientcert"
 	"behalf.dev/behalf/shared/connection"
 	"behalf.dev/behalf/shared/fault"
 	"behalf.dev/behalf/shared/refresh"
@@ -43,7 +44,7 @@ const exchangeTimeout = 15 * time.Second
 func (e *Endpoint) Exchange(ctx context.Context, c *catalog.Connector, client connection.Client, r connection.Redemption) (connection.Tokens, error) {
 	ctx, cancel := context.WithTimeout(ctx, exchangeTimeout)
 	defer cancel()
-	call := e.call(c, client)
+	call := e.call(c, client, r.Metadata)
 	conf, err := config(c, client, r.Metadata)
 	if err != nil {
 		return connection.Tokens{}, err
@@ -58,21 +59,28 @@ func (e *Endpoint) Exchange(ctx context.Context, c *catalog.Connector, client co
 	if err != nil {
 		return t, err
 	}
-	return e.complete(ctx, c, client, t, secret.Text{}, r.Metadata)
+	t, err = e.complete(ctx, c, client, t, secret.Text{}, r.Metadata)
+	if err != nil {
+		return t, err
+	}
+	return keepFor(c, t) // of the token that the steps made
 }
 
 // Refresh makes an access token of what a connection keeps for it: of a refresh token with the refresh_token grant (RFC
 // 6749, section 6), once; of a seed by minting. Any error is a *refresh.EndpointError.
 func (e *Endpoint) Refresh(ctx context.Context, c *catalog.Connector, client connection.Client, token secret.Text, metadata map[string]string) (connection.Tokens, error) {
-	if c.Mode.Mints() {
+	switch {
+	case c.Mode.Mints():
 		t, err := e.mint(ctx, c, client, token, metadata)
 		if err != nil {
 			return t, err
 		}
 		t.Sets = nil
 		return e.completeRefresh(ctx, c, client, t, secret.Text{}, metadata)
+	case c.RefreshKind() != catalog.RefreshWithToken:
+		return e.renew(ctx, c, client, token, metadata)
 	}
-	call := e.call(c, client)
+	call := e.call(c, client, metadata)
 	call.renews = true
 	conf, err := config(c, client, metadata)
 	if err == nil {
@@ -109,15 +117,20 @@ type call struct {
 	e      *Endpoint
 	c      *catalog.Connector
 	who    connection.Client
-	renews bool // with a refresh token
+	meta   map[string]string
+	renews bool // what a consent brought, not a mint
 	sent   bool
+	// unsent is why the request could not even be made, outcome what that means.
+	unsent  error
+	outcome catalog.Outcome
+
 	status int
 	header http.Header
 	body   []byte
 }
 
-func (e *Endpoint) call(c *catalog.Connector, who connection.Client) *call {
-	return &call{e: e, c: c, who: who}
+func (e *Endpoint) call(c *catalog.Connector, who connection.Client, meta map[string]string) *call {
+	return &call{e: e, c: c, who: who, meta: meta}
 }
 
 func (k *call) context(ctx context.Context) context.Context {
@@ -137,7 +150,16 @@ func (k *call) client() *http.Client {
 // RoundTrip implements http.RoundTripper for this one call.
 func (k *call) RoundTrip(r *http.Request) (*http.Response, error) {
 	r, err := k.dress(r)
+	if err == nil && k.c.ShowsCertificate() {
+		var cert *clientcert.Certificate
+		if cert, err = clientcert.Parse([]byte(k.who.Certificate), k.who.PrivateKey.Reveal(reveal.Key{})); err == nil {
+			r = r.WithContext(clientcert.With(r.Context(), cert))
+		} else {
+			k.outcome = catalog.Outcome{Kind: catalog.OutcomeConfig, Reason: "client_certificate"}
+		}
+	}
 	if err != nil {
+		k.unsent = err
 		return nil, err
 	}
 	res, err := k.e.client.Transport.RoundTrip(r)
@@ -157,6 +179,9 @@ func (k *call) RoundTrip(r *http.Request) (*http.Response, error) {
 // read turns the provider's answer, or its absence, into tokens or a fault. The library's own error is kept only when
 // no answer came: with one, its text would hold the body.
 func (k *call) read(libErr error) (connection.Tokens, catalog.Outcome, error) {
+	if k.unsent != nil {
+		return connection.Tokens{}, k.outcome, fault.New(fault.ProviderError, "the token request to %s could not be made", k.c.Name).With("connector", k.c.ID).With("reason", "request_unbuildable").WithCause(k.unsent)
+	}
 	if k.status == 0 {
 		f := fault.New(fault.ProviderError, "%s gave no answer to the token request", k.c.Name).With("connector", k.c.ID).With("reason", "no_answer").WithRetryAfter(5 * time.Second)
 		return connection.Tokens{}, catalog.Outcome{}, f.WithCause(libErr)
@@ -177,7 +202,9 @@ func (k *call) read(libErr error) (connection.Tokens, catalog.Outcome, error) {
 	if res.ScopesStated {
 		t.Facts.Scopes = res.Scopes
 	}
-	return t, catalog.Outcome{Kind: catalog.OutcomeOK}, nil
+	access, err := k.c.Certify(t.Access.Reveal(reveal.Key{}), k.who.Certificate, k.who.PrivateKey.Reveal(reveal.Key{}))
+	t.Access = secret.New(access)
+	return t, catalog.Outcome{Kind: catalog.OutcomeOK}, err
 }
 
 var _ refresh.Endpoint = (*Endpoint)(nil)
