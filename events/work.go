@@ -86,6 +86,7 @@ type RescueWork struct {
 	Scopes           []string          `json:"scopes,omitempty"`
 	Metadata         map[string]string `json:"metadata,omitempty"`
 	Rotated          bool              `json:"rotated,omitempty"`
+	Incomplete       string            `json:"incomplete,omitempty"`
 	// Attempt counts how often bringing them home failed.
 	Attempt int `json:"attempt,omitempty"`
 }

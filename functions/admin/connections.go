@@ -69,7 +69,7 @@ func connectionFilter(r *apigw.Request, now time.Time) (func(connection.Connecti
 		return nil, fault.Invalid("status", "unknown status %q; known are %s", status, strings.Join(known, ", "))
 	}
 	return func(c connection.Connection) bool {
-		if c.Status == connection.Pending && !c.Live(now) {
+		if c.Part() || c.Status == connection.Pending && !c.Live(now) {
 			return false
 		}
 		return (status == "" || c.Status == status) && (q.Get("principal") == "" || string(c.Principal) == q.Get("principal")) && (q.Get("connector") == "" || c.Connector == q.Get("connector"))
@@ -99,6 +99,9 @@ func (f *Function) find(ctx context.Context, r *apigw.Request, by authn.Caller) 
 		return nil, c, err
 	}
 	c, err = db.Connection(ctx, ref)
+	if err == nil && c.Part() { // it has no life of its own
+		return nil, c, fault.New(fault.NotFound, "there is no connection %s", id)
+	}
 	return db, c, err
 }
 
@@ -243,7 +246,9 @@ func (f *Function) deletePrincipal(ctx context.Context, r *apigw.Request, by aut
 		if err != nil {
 			return nil, err
 		}
-		report = append(report, done)
+		if !c.Part() {
+			report = append(report, done)
+		}
 	}
 	return apigw.JSON(http.StatusOK, map[string]any{"tenant": t.ID, "principal": p, "connections": report})
 }

@@ -267,7 +267,9 @@ func (f *Function) revokeTenant(ctx context.Context, db *dynamo.DB, id tenant.ID
 			if err != nil {
 				return report, err
 			}
-			report.Connections = append(report.Connections, done)
+			if !c.Part() {
+				report.Connections = append(report.Connections, done)
+			}
 			report.KeysDestroyed = report.KeysDestroyed && done.Erased
 		}
 		if after = next; after == "" {

@@ -158,5 +158,8 @@ func (f *Function) confirm(ctx context.Context, r *apigw.Request, by authn.Calle
 	if err != nil {
 		return nil, err
 	}
-	return apigw.JSON(http.StatusOK, map[string]any{"status": c.Status, "connection_id": c.ID, "grant_id": c.Grant, "connection": apigw.NewConnection(c)})
+	if c.ChooseURL != "" {
+		return choiceNeeded(c)
+	}
+	return apigw.JSON(http.StatusOK, map[string]any{"status": c.Status, "connection_id": c.ID, "grant_id": c.Grant, "connection": apigw.NewConnection(c.Connection)})
 }

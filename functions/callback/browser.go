@@ -83,6 +83,9 @@ func (f *Function) show(ctx context.Context, r *apigw.Request) (*apigw.Response,
 	if over {
 		return f.pages.done(p, b)
 	}
+	if p.Link.Status == oauthflow.LinkChoosing {
+		return f.question(fl, p, b, f.browser(r), "")
+	}
 	if len(p.Asked()) > 0 || p.Connector.Mode != catalog.ModeOAuth2 {
 		return f.sheet(fl.Sheet(p, f.browser(r)), b, nil, nil)
 	}
@@ -138,6 +141,9 @@ func (f *Function) start(ctx context.Context, r *apigw.Request) (*apigw.Response
 	if twice := p.Link.Status == oauthflow.LinkConsented && p.Connector != nil && p.Connector.Mode != catalog.ModeOAuth2; err != nil && twice { // Submit knows a second click
 		fl, err = f.flow(ctx, p.Link.Scope)
 	}
+	if err != nil && chosen(p) { // Choose knows a second click
+		fl, err = f.flow(ctx, p.Link.Scope)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -146,6 +152,9 @@ func (f *Function) start(ctx context.Context, r *apigw.Request) (*apigw.Response
 	}
 	if f.browser(r) == "" {
 		return nil, f.knowing(ctx, p.Link, fault.New(fault.Forbidden, "this form was sent by a browser that we did not show it to").With("reason", "no_cookie"))
+	}
+	if p.Link.Status == oauthflow.LinkChoosing || p.Link.Status == oauthflow.LinkConfirmed {
+		return f.choose(ctx, r, fl, p, token)
 	}
 	if len(p.Asked()) > 0 || p.Connector.Mode != catalog.ModeOAuth2 {
 		return f.submit(ctx, r, fl, p, token)

@@ -141,7 +141,7 @@ func (f *Function) flow(ctx context.Context, s tenant.Scope) (*oauthflow.Flow, e
 	if err != nil {
 		return nil, err
 	}
-	return oauthflow.New(oauthflow.Deps{Links: w.DB, Lookup: w.DB, Connections: w.DB, Siblings: w.DB, Replacements: w.DB, Retirements: f.retire, Finder: w.DB, Principals: w.DB, Sealer: w.Vault, Clients: w.Clients,
+	return oauthflow.New(oauthflow.Deps{Links: w.DB, Lookup: w.DB, Connections: w.DB, Siblings: w.DB, Replacements: w.DB, Retirements: f.retire, Finder: w.DB, Principals: w.DB, Sealer: w.Vault, Clients: w.Clients, Slots: w.DB,
 		Endpoint: f.endpoint, Introspector: f.endpoint, Provider: f.out, Recorder: w.DB, Events: f.bus, Connector: f.catalog.Connector, Log: f.deps.Log, Now: f.deps.Now,
 		NewID: f.deps.IDs.New, NewSecret: f.deps.IDs.Secret, Jitter: f.deps.Jitter, PublicURL: f.public}), nil
 }

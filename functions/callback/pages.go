@@ -19,8 +19,8 @@ var pageFiles embed.FS
 // pages are what people see.
 type pages struct {
 	*webpage.Site
-	connectPage, formPage, donePage            *template.Template
-	approvePage, approvedPage, notApprovedPage *template.Template
+	connectPage, formPage, donePage, choosePage *template.Template
+	approvePage, approvedPage, notApprovedPage  *template.Template
 }
 
 func newPages() (p pages, err error) {
@@ -34,6 +34,9 @@ func newPages() (p pages, err error) {
 		return p, err
 	}
 	if p.donePage, err = p.Template(pageFiles, "page/done.html"); err != nil {
+		return p, err
+	}
+	if p.choosePage, err = p.Template(pageFiles, "page/choose.html"); err != nil {
 		return p, err
 	}
 	for name, to := range map[string]**template.Template{"approve": &p.approvePage, "approved": &p.approvedPage, "notapproved": &p.notApprovedPage} {

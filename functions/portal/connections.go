@@ -31,7 +31,7 @@ func (f *Function) list(ctx context.Context, r *apigw.Request) (*apigw.Response,
 	var live, ended []card
 	for _, c := range all {
 		switch {
-		case c.Refresh.Generation == 0: // never came to anything
+		case c.Refresh.Generation == 0 || c.Part(): // never came to anything
 		case c.Status != connection.Revoked:
 			live = append(live, f.cardOf(c, lately))
 		case f.deps.Now().Sub(c.Revocation.At) < shownAfter:
@@ -56,7 +56,7 @@ func (f *Function) own(ctx context.Context, r *apigw.Request, v room) (connectio
 		return connection.Connection{}, err
 	}
 	for _, c := range all {
-		if string(c.ID) == id && c.Refresh.Generation > 0 {
+		if string(c.ID) == id && !c.Part() && c.Refresh.Generation > 0 {
 			return c, nil
 		}
 	}

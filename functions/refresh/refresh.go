@@ -130,8 +130,12 @@ func (f *Function) coordinator(ctx context.Context, t tenant.ID) (*refresh.Coord
 		return nil, err
 	}
 	w := f.open.OpenWith(creds)
-	end := revoke.New(revoke.Deps{Connections: w.DB, Slots: w.DB, Sealer: w.Vault, Clients: w.Clients, Provider: f.out, Recorder: w.DB, Events: f.bus,
-		Connector: f.catalog.Connector, Log: f.deps.Log, Now: f.deps.Now, NewID: f.deps.IDs.New})
 	return refresh.New(refresh.Deps{Connections: w.DB, Slots: w.DB, Sealer: w.Vault, Clients: w.Clients, Endpoint: xoauth2.Measured{Endpoint: f.endpoint, Meter: f.meter, Now: f.deps.Now}, Introspector: f.endpoint, Recorder: w.DB, Events: f.bus,
-		Queue: later{f.queue, f.meter}, Retirer: end, Keeper: counted{f.gate, f.meter}, Connector: f.catalog.Connector, Log: f.deps.Log, Now: f.deps.Now, Sleep: f.deps.Sleep, Jitter: f.deps.Jitter, NewID: f.deps.IDs.New}), nil
+		Queue: later{f.queue, f.meter}, Retirer: f.revoker(w), Keeper: counted{f.gate, f.meter}, Connector: f.catalog.Connector, Log: f.deps.Log, Now: f.deps.Now, Sleep: f.deps.Sleep, Jitter: f.deps.Jitter, NewID: f.deps.IDs.New}), nil
+}
+
+// revoker tells providers of tokens that only this function knows of.
+func (f *Function) revoker(w workspace.Workspace) *revoke.Revoker {
+	return revoke.New(revoke.Deps{Connections: w.DB, Slots: w.DB, Sealer: w.Vault, Clients: w.Clients, Provider: f.out, Recorder: w.DB, Events: f.bus,
+		Connector: f.catalog.Connector, Log: f.deps.Log, Now: f.deps.Now, NewID: f.deps.IDs.New})
 }

@@ -28,13 +28,13 @@ func (l later) Again(ctx context.Context, ref connection.Ref, after time.Duratio
 func (l later) Rescue(ctx context.Context, ref connection.Ref, s connection.Slot) error {
 	l.meter.Add(metric.Rescues, 1, metric.Labels{Outcome: "queued"})
 	return l.queue.Send(ctx, contract.RefreshWork{Rescue: &contract.RescueWork{Connection: awslambda.RefOf(ref), Generation: s.Generation, Fence: s.Fence, Access: s.Access, Refresh: s.Refresh,
-		ExpiresAt: s.Facts.ExpiresAt, RefreshExpiresAt: s.Facts.RefreshExpiresAt, Scopes: s.Facts.Scopes, Metadata: s.Facts.Metadata, Rotated: s.Facts.Rotated}}, 0)
+		ExpiresAt: s.Facts.ExpiresAt, RefreshExpiresAt: s.Facts.RefreshExpiresAt, Scopes: s.Facts.Scopes, Metadata: s.Facts.Metadata, Rotated: s.Facts.Rotated, Incomplete: s.Facts.Incomplete}}, 0)
 }
 
 // slotOf reads what Rescue wrote.
 func slotOf(w contract.RescueWork) connection.Slot {
 	return connection.Slot{Generation: w.Generation, Fence: w.Fence, Access: w.Access, Refresh: w.Refresh,
-		Facts: connection.TokenFacts{ExpiresAt: w.ExpiresAt, RefreshExpiresAt: w.RefreshExpiresAt, Scopes: w.Scopes, Metadata: w.Metadata, Rotated: w.Rotated}}
+		Facts: connection.TokenFacts{ExpiresAt: w.ExpiresAt, RefreshExpiresAt: w.RefreshExpiresAt, Scopes: w.Scopes, Metadata: w.Metadata, Rotated: w.Rotated, Incomplete: w.Incomplete}}
 }
 
 // Bringing tokens home is tried again soon: the sooner, the less is lost. After rescueTries, which take half an hour, the

@@ -67,30 +67,7 @@ func (f *Function) handleDue(ctx context.Context, ref connection.Ref) error {
 		return nil
 	}
 	if err == nil && res.Status == connection.RefreshUnavailable {
-		return f.dropPending(ctx, ref)
-	}
-	return err
-}
-
-// dropPending ends a pending connection that nobody completed.
-func (f *Function) dropPending(ctx context.Context, ref connection.Ref) error {
-	creds, err := f.vendor.ForTenant(ctx, ref.Tenant)
-	if err != nil {
-		return err
-	}
-	db := f.open.OpenWith(creds).DB
-	c, err := db.Connection(ctx, ref)
-	if err != nil {
-		return err
-	}
-	_, err = db.UpdateConnection(ctx, c, func(x connection.Connection) (connection.Connection, error) {
-		if x.Status != connection.Pending || f.deps.Now().Before(x.PendingUntil) {
-			return x, fault.New(fault.Conflict, "not an expired pending connection")
-		}
-		return x.Revoke("link_expired", f.deps.Now()), nil
-	})
-	if fault.Is(err, fault.Conflict) {
-		return nil
+		return f.endLoose(ctx, ref)
 	}
 	return err
 }

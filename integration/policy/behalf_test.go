@@ -8,7 +8,7 @@ import (
 // asOrg is a partition of the matrix as it is for sessions of the tenant itself: what is alice's there is "_org"'s here, and
 // "_org"'s is nobody's of theirs.
 func asOrg(partition string) string {
-	swap := strings.NewReplacer("U#alice", "U#_org", "U#_org", "U#alice", "R#alice", "R#_org", "R#_org", "R#alice")
+	swap := strings.NewReplacer("U#alice", "U#_org", "U#_org", "U#alice", "R#alice", "R#_org", "R#_org", "R#alice", "M#alice", "M#_org", "M#_org", "M#alice")
 	return swap.Replace(partition)
 }
 
@@ -19,7 +19,7 @@ func TestItems_SessionsOfTheTenantItself_HaveOnePrincipalLikeAnyOther(t *testing
 	t.Parallel()
 	j := judgeOf(t, load(t))
 	org, alice := tagged("acme", "_org"), tagged("acme", "alice")
-	partitions := append(universe(), "T#acme#R#_org", "T#globex#R#_org")
+	partitions := append(universe(), "T#acme#R#_org", "T#globex#R#_org", "T#acme#M#_org", "T#globex#M#_org")
 	for _, role := range []string{"tenant-execute", "tenant-connect", "tenant-portal"} {
 		both := 0
 		for _, table := range tables {
@@ -30,7 +30,7 @@ func TestItems_SessionsOfTheTenantItself_HaveOnePrincipalLikeAnyOther(t *testing
 					if got != want {
 						t.Errorf("%s of _org: %s on %s %s: allowed %v, meant %v", role, action, table, partition, got, want)
 					}
-					personal := strings.Contains(partition, "#U#") || strings.Contains(partition, "#R#")
+					personal := strings.Contains(partition, "#U#") || strings.Contains(partition, "#R#") || strings.Contains(partition, "#M#")
 					if got && personal && j.decide(t, role, alice, item(action, table, partition)).Allowed {
 						t.Errorf("%s: %s on %s %s is allowed to _org and to the user it acts on behalf of", role, action, table, partition)
 					}

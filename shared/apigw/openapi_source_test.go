@@ -174,7 +174,7 @@ func TestOpenAPI_Schemas_HaveTheMembersOfTheMaps(t *testing.T) {
 	t.Parallel()
 	doc, src := openapi(t), allSource(t)
 	for schema, from := range map[string][]string{"Session": {"admin.mint"}, "OAuthClient": {"callback.clientView"}, "ConnectLink": {"callback.linkView"},
-		"ApprovalLink": {"callback.createApprovalLink"}, "NewConnectLink": {"callback.linkView", "callback.createLink"}, "Confirmation": {"callback.confirm"}, "NewPortalLink": {"portal.createLink"}, "NewMCPLogin": {"portal.confirmLogin"}, "MCPTokens": {"admin.give"}, "Refresh": {"admin.refreshConnection"}, "PrincipalReport": {"admin.deletePrincipal"}, "ToolList": {"execute.answerList"}} {
+		"ChoiceNeeded": {"callback.choiceNeeded"}, "ApprovalLink": {"callback.createApprovalLink"}, "NewConnectLink": {"callback.linkView", "callback.createLink"}, "Confirmation": {"callback.confirm"}, "NewPortalLink": {"portal.createLink"}, "NewMCPLogin": {"portal.confirmLogin"}, "MCPTokens": {"admin.give"}, "Refresh": {"admin.refreshConnection"}, "PrincipalReport": {"admin.deletePrincipal"}, "ToolList": {"execute.answerList"}} {
 		var want []string
 		for _, fn := range from {
 			if src.funcs[fn] == nil {

@@ -42,10 +42,13 @@ func (b *Bus) head(t tenant.ID) events.Head {
 // is no published event is an error.
 func (b *Bus) ConnectionChanged(ctx context.Context, kind audit.Kind, c connection.Connection) error {
 	t := events.Type(kind)
+	if c.Part() && kind != audit.ConnectionReauthNeed {
+		return nil // its main's news say it all, but that a further token has died
+	}
 	if kind == audit.GrantCreated { // the record names the authorisation, the event what it means for the connection
 		t = events.ConnectionConnected
 	}
-	e := events.Connection{Head: b.head(c.Tenant), Principal: string(c.Principal), Connector: c.Connector, Connection: string(c.ID),
+	e := events.Connection{Head: b.head(c.Tenant), Principal: string(c.Principal), Connector: c.Connector, Connection: string(c.Shown()),
 		Status: string(c.Status), Reason: c.Reason, Grant: string(c.Grant)}
 	if c.Status == connection.Revoked {
 		e.ProviderRevocation = cmp.Or(c.Revocation.Provider, "pending")

@@ -35,6 +35,7 @@ func checkManifest(s *source, m *manifest) {
 	checkAPI(s, m)
 	checkIdentity(s, m)
 	checkTokenCalls(s, m)
+	checkAccount(s, m)
 }
 
 // oneOf reports a missing or unknown value and lists the known ones.
@@ -143,7 +144,7 @@ func checkAPI(s *source, m *manifest) {
 		checkHeaders(s, "api.idempotency_header", map[string]string{m.API.IdempotencyHeader: ""})
 	}
 	for _, name := range references(s, "api.query", m.API.Query, false) {
-		if meta, ok := strings.CutPrefix(name, ofConnection); !ok || m.Token.Capture[meta] == "" && !m.public()[meta] {
+		if meta, ok := strings.CutPrefix(name, ofConnection); !ok || !m.knownMeta(meta) {
 			s.add("api.query", "{%s}: want {connection.name} of a field that is not secret or of token.capture", name)
 		}
 	}
@@ -209,8 +210,8 @@ func checkIdentity(s *source, m *manifest) {
 	}
 	for name, captured := range m.Identity.Capture {
 		oneOf(s, "identity.capture", name, identityFields...)
-		if _, ok := m.Token.Capture[captured]; !ok && !m.public()[captured] {
-			s.add("identity.capture."+name, "%q is not in token.capture, and no field that is not secret", captured)
+		if !m.knownMeta(captured) {
+			s.add("identity.capture."+name, "%q is captured nowhere, and no field that is not secret", captured)
 		}
 	}
 }

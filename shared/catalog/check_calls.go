@@ -3,6 +3,7 @@ package catalog
 import (
 	"fmt"
 	"net/http"
+	"strings"
 )
 
 // checkErrors checks both error dialects.
@@ -29,12 +30,21 @@ func checkErrors(s *source, m *manifest) {
 
 func checkRule(s *source, field string, r rule) {
 	oneOf(s, field+".outcome", string(r.Outcome), outcomeKinds[1:]...)
+	for _, on := range r.On {
+		oneOf(s, field+".on", on, onExchange, onRefresh, onStep)
+	}
+	if len(r.On) > 0 && !strings.HasPrefix(field, "errors.token") {
+		s.add(field+".on", "is for errors.token; errors.api is about calls of the API")
+	}
 	checkMatch(s, field, r.match())
 	if r.Reason != "" && !machineCode.MatchString(r.Reason) {
 		s.add(field+".reason", "%q: want at most 64 of A-Z, a-z, 0-9, '_', '.', ':' and '-'", r.Reason)
 	}
 	if n := r.Needed; n != nil {
 		checkConditions(s, field+".needed", []condition{{Path: n.Path, Header: n.Header, Present: true}})
+		if n.Param != "" && n.Header == "" {
+			s.add(field+".needed.param", "is a parameter of a header")
+		}
 		if n.Separator == "" {
 			s.add(field+".needed.separator", "must be stated")
 		}
@@ -83,6 +93,10 @@ func checkTokenCalls(s *source, m *manifest) {
 	if r == nil {
 		return
 	}
+	checkRevoke(s, m)
+	if r.Manual != nil {
+		return
+	}
 	checkTokenCall(s, "revoke", r.call())
 	oneOf(s, "revoke.blast_radius", string(r.BlastRadius), "token", "grant", "user", "team")
 	checkMatch(s, "revoke.success", r.Success)
@@ -93,21 +107,30 @@ func checkTokenCalls(s *source, m *manifest) {
 
 func checkTokenCall(s *source, field string, c tokenCallSpec) {
 	oneOf(s, field+".method", c.Method, http.MethodPost, http.MethodDelete, http.MethodGet)
-	oneOf(s, field+".auth", string(c.Auth), "client_basic", "client_post", "bearer", "none")
-	oneOf(s, field+".token", string(c.Token), "access", "refresh")
+	inPath := strings.Contains(c.URL, "{token}")
+	if field == "revoke" {
+		oneOf(s, field+".auth", string(c.Auth), "client_basic", "client_post", "bearer", "none", "client_bearer")
+		oneOf(s, field+".token", string(c.Token), "access", "refresh", "both", "none")
+	} else {
+		oneOf(s, field+".auth", string(c.Auth), "client_basic", "client_post", "bearer", "none")
+		oneOf(s, field+".token", string(c.Token), "access", "refresh")
+	}
 	if c.Format != "" {
-		oneOf(s, field+".format", c.Format, formatForm, formatJSON)
+		oneOf(s, field+".format", c.Format, formatForm, formatJSON, formatQuery)
 	}
-	if (c.Param == "") != (c.Format == "") {
-		s.add(field+".param", "param and format need each other: the token travels in that body field")
+	if (c.Param == "" && len(c.Params) == 0) != (c.Format == "") && !(c.Auth == CallAuthClientPost && inPath) {
+		s.add(field+".param", "param and format need each other: the token travels in that field")
 	}
-	if c.Param == "" && c.Auth != CallAuthBearer {
-		s.add(field+".param", "must be stated unless auth is bearer")
+	if c.Param == "" && c.Auth != CallAuthBearer && c.Token != TokenNone && !inPath {
+		s.add(field+".param", "must be stated unless auth is bearer, or the address holds {token}")
+	}
+	if inPath && (c.Param != "" || c.Token == TokenNone) {
+		s.add(field+".url", "{token} in the address excludes param, and token none")
 	}
 	if c.Auth == CallAuthClientPost && c.Format != formatForm {
 		s.add(field+".format", "auth client_post needs form")
 	}
-	if c.Auth == CallAuthBearer && c.Param == "" && c.Token != TokenAccess {
+	if c.Auth == CallAuthBearer && c.Param == "" && !inPath && c.Token != TokenAccess && c.Token != TokenNone {
 		s.add(field+".token", "a bearer call is about the access token")
 	}
 }

@@ -98,7 +98,7 @@ func checkProof(s *source, m *manifest) {
 		s.add("auth.client_assertion.ttl_seconds", "want 30 to 3600")
 	}
 	for name, tmpl := range a.ClientAssertion.texts() {
-		checkRefs(s, m, "auth.client_assertion."+name, tmpl, refsAllowed{}, refClientID, refTokenURL)
+		checkRefs(s, m, "auth.client_assertion."+name, tmpl, refsAllowed{callback: true}, refClientID, refTokenURL)
 	}
 }
 
@@ -160,7 +160,7 @@ func checkCapture(s *source, m *manifest, at string, f fieldSpec) {
 	}
 	for name, p := range f.Capture {
 		_, clash := m.field(name)
-		if !plainName.MatchString(name) || clash || m.Token.Capture[name] != "" {
+		if !plainName.MatchString(name) || clash || m.captured(name) {
 			s.add(at+".capture", "%q: want a-z, 0-9 and '_', and no name that is taken", name)
 		}
 		checkPath(s, at+".capture."+name, p, false)
@@ -244,10 +244,12 @@ func checkLife(s *source, m *manifest) {
 	if mode == ModeJWT && m.Assertion != nil && m.Expires != (expiresSpec{Mode: ExpiryFixed, Seconds: m.Assertion.TTLSeconds}) {
 		s.add("expires.mode", "the token lives for assertion.ttl_seconds; leave expires out")
 	}
-	if mode != ModeOAuth2 && m.Revoke != nil && (m.Revoke.Token == TokenRefresh || mode.Static()) {
+	if mode != ModeOAuth2 && m.Revoke != nil && m.Revoke.Manual == nil && (m.Revoke.Token != TokenAccess || mode.Static()) {
 		s.add("revoke.token", "only an access token that was minted can be revoked; what it is minted from belongs to the customer")
 	}
-	byClient := func(a CallAuth) bool { return a == CallAuthClientBasic || a == CallAuthClientPost }
+	byClient := func(a CallAuth) bool {
+		return a == CallAuthClientBasic || a == CallAuthClientPost || a == CallAuthClientBearer
+	}
 	noSecret := m.Auth.ClientAuth == ClientAuthPrivateKey || m.Auth.ClientAuth == ClientAuthTLS || mode != ModeOAuth2
 	if noSecret && (m.Revoke != nil && byClient(m.Revoke.Auth) || m.Introspect != nil && byClient(m.Introspect.Auth)) {
 		s.add("auth.client_auth", "this client has no secret that revoke or introspect could send")

@@ -27,10 +27,10 @@ func checkToken(s *source, m *manifest) {
 	}
 	for name, tmpl := range t.Params {
 		reservedParam(s, "token.params."+name, name)
-		checkRefs(s, m, "token.params."+name, tmpl, refsAllowed{}, refClientID, refRequestID)
+		checkRefs(s, m, "token.params."+name, tmpl, refsAllowed{callback: true}, refClientID, refRequestID)
 	}
 	for name, tmpl := range t.Headers {
-		checkRefs(s, m, "token.headers."+name, tmpl, refsAllowed{}, refClientID, refRequestID)
+		checkRefs(s, m, "token.headers."+name, tmpl, refsAllowed{callback: true}, refClientID, refRequestID)
 	}
 	checkOmit(s, "token.omit", t.Omit, "grant_type", "redirect_uri")
 	checkRefresh(s, m)

@@ -34,6 +34,9 @@ func checkTool(s *source, field string, c *Connector, t toolSpec) {
 	for _, list := range [][]string{t.Scopes.AllOf, t.Scopes.AnyOf} {
 		unknownScopes(s, field+".scopes", &c.m, list)
 	}
+	if _, ok := c.m.Tokens[t.Token]; !ok && t.Token != "" {
+		s.add(field+".token", "%q is not in tokens of the connector", t.Token)
+	}
 	if t.IdempotencyHeader != "" {
 		checkHeaders(s, field+".idempotency_header", map[string]string{t.IdempotencyHeader: ""})
 	}
@@ -109,8 +112,8 @@ func checkMapping(s *source, field string, c *Connector, t toolSpec, url templat
 	}
 	for _, name := range used {
 		if m, ok := strings.CutPrefix(name, ofConnection); ok {
-			if c.m.Token.Capture[m] == "" && !c.m.public()[m] {
-				s.add(field+".request", "{%s} is neither a field that is not secret nor in token.capture", name)
+			if !c.m.knownMeta(m) {
+				s.add(field+".request", "{%s} is neither a field that is not secret nor captured", name)
 			}
 		} else if _, ok := t.Input.Properties[name]; !ok {
 			s.add(field+".request", "{%s} is not a property of input", name)

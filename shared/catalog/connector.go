@@ -32,6 +32,7 @@ type Connector struct {
 	m        manifest
 	hosts    map[string]host
 	urls     map[string]template       // authorize, token, api, identity, introspect, revoke
+	captures map[string]*regexp.Regexp // of callback.capture
 	fixed    map[string]*regexp.Regexp // captured values that name the account; nil is the whole value
 	fsys     fs.FS
 	toolOnce sync.Once

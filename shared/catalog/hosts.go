@@ -26,6 +26,7 @@ type host struct {
 	capture         string   // name of the connection metadata that holds the base URL, or of the field that holds the host
 	field           bool     // capture is a field
 	allow           []string // patterns for a captured host
+	initial         string   // the value while none was captured
 	under           *url.URL // override of a captured host: values lie below it
 }
 
@@ -39,7 +40,7 @@ func (h host) resolve(meta map[string]string) (*url.URL, error) {
 	if h.params != nil {
 		return h.params.resolve(h.connector, meta)
 	}
-	value := meta[h.capture]
+	value := cmp.Or(meta[h.capture], h.initial)
 	if value == "" {
 		return nil, fault.New(fault.ProviderError, "%s: the connection holds no %s, so its host is not known; connect the account again", h.connector, h.capture)
 	}
@@ -142,7 +143,7 @@ func buildHosts(s *source, m manifest, over map[string]string) map[string]host {
 	hosts := map[string]host{}
 	for name, spec := range m.Hosts {
 		field := "hosts." + name
-		h := host{connector: m.ID, name: name, capture: cmp.Or(spec.Capture, spec.Field), field: spec.Field != "", allow: spec.Allow}
+		h := host{connector: m.ID, name: name, capture: cmp.Or(spec.Capture, spec.Field), field: spec.Field != "", allow: spec.Allow, initial: spec.Default}
 		if spec.Params != nil || strings.Contains(spec.URL, "{") {
 			h.params = buildHostParams(s, field, m, spec)
 		} else if h.field {
@@ -153,8 +154,8 @@ func buildHosts(s *source, m manifest, over map[string]string) map[string]host {
 				s.add(field, "%v", err)
 			}
 			h.base = u
-		} else if _, ok := m.Token.Capture[spec.Capture]; !ok {
-			s.add(field, "capture %q is not in token.capture", spec.Capture)
+		} else if !m.captured(spec.Capture) {
+			s.add(field, "capture %q is not in token.capture, callback.capture or post_connect", spec.Capture)
 		}
 		if h.capture != "" && len(spec.Allow) == 0 {
 			s.add(field, "a captured host needs an allow list")
@@ -162,6 +163,7 @@ func buildHosts(s *source, m manifest, over map[string]string) map[string]host {
 		if h.capture != "" && (spec.URL != "" || spec.Params != nil || spec.Capture != "" && h.field) || h.capture == "" && len(spec.Allow) > 0 {
 			s.add(field, "url with params, or capture or field with allow, not both")
 		}
+		checkDefaultHost(s, field, spec, h)
 		for _, p := range spec.Allow {
 			if (p != anyHost || !h.field) && !allowGlob.MatchString(p) {
 				s.add(field, "allow %q: want host.example or *.host.example in lower case", p)
@@ -203,7 +205,10 @@ func override(s *source, field string, h host, value string) host {
 	case err != nil:
 		s.add(field, "override %v", err)
 	case h.capture != "":
-		h.under = u
+		h.under, h.initial = u, cmp.Or(h.initial, "")
+		if h.initial != "" {
+			h.initial = u.String()
+		}
 	default:
 		h.base = u
 	}

@@ -68,8 +68,8 @@ func buildFixed(s *source, m manifest) map[string]*regexp.Regexp {
 		return out
 	}
 	for name, pattern := range m.Identity.Fixed {
-		if _, ok := m.Token.Capture[name]; !ok {
-			s.add("identity.fixed."+name, "%q is not in token.capture", name)
+		if !m.renewed(name) {
+			s.add("identity.fixed."+name, "%q is not in token.capture or token.extra_steps: no refresh tells it", name)
 		}
 		if pattern == "" {
 			out[name] = nil

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"net/http"
 	"path"
 	"slices"
@@ -33,7 +32,7 @@ func loadConnector(fsys fs.FS, folder string, over map[string]string) (*Connecto
 		APIAuth: apiAuth(&m),
 		m:       m, hosts: buildHosts(s, m, over), fsys: fsys,
 	}
-	c.urls, c.fixed = buildURLs(s, m), buildFixed(s, m)
+	c.urls, c.fixed, c.captures = buildURLs(s, m), buildFixed(s, m), buildCaptures(m)
 	if err := s.err(); err != nil {
 		return nil, err
 	}
@@ -55,6 +54,10 @@ func complete(m *manifest) {
 	t.Scope = cmp.Or(t.Scope, "scope")
 	if len(m.Token.Roots) == 0 {
 		m.Token.Roots = []string{"."}
+	}
+	for name, set := range m.Tokens {
+		set.Map = set.Map.over(*t)
+		m.Tokens[name] = set
 	}
 	if m.Errors.Token.Dialect == dialectRFC6749 {
 		m.Errors.Token.Code = cmp.Or(m.Errors.Token.Code, "error")
@@ -133,22 +136,16 @@ func buildURLs(s *source, m manifest) map[string]template {
 		checkTemplate(s, field, t, m.Hosts, vars)
 		urls[name] = t
 	}
-	public := slices.Collect(maps.Keys(m.public()))
-	var known []string // once the account is connected
-	for name := range m.public() {
-		known = append(known, ofConnection+name)
-	}
-	for name := range m.Token.Capture {
-		known = append(known, ofConnection+name)
-	}
+	public, back, known := m.vars()
+	addAccountURLs(&m, add)
 	if m.Auth.Mode == ModeOAuth2 {
 		add("authorize", "authorize.url", m.Authorize.URL, public...)
 	}
 	if m.Auth.Mode.Asks() {
-		add("token", "token.url", m.Token.URL, public...)
+		add("token", "token.url", m.Token.URL, back...)
 	}
 	if m.Refresh.URL != "" {
-		add("refresh", "refresh.url", m.Refresh.URL, public...)
+		add("refresh", "refresh.url", m.Refresh.URL, slices.Concat(public, known)...)
 	}
 	add("api", "api.base", m.API.Base, known...)
 	if m.Identity != nil && m.Identity.Request != nil {
@@ -157,8 +154,8 @@ func buildURLs(s *source, m manifest) map[string]template {
 	if m.Introspect != nil {
 		add("introspect", "introspect.url", m.Introspect.URL, append(known, "client_id")...)
 	}
-	if m.Revoke != nil {
-		add("revoke", "revoke.url", m.Revoke.URL, append(known, "client_id")...)
+	if m.Revoke != nil && m.Revoke.Manual == nil {
+		add("revoke", "revoke.url", m.Revoke.URL, append(known, "client_id", "token")...)
 	}
 	return urls
 }
@@ -205,7 +202,7 @@ func newTool(s *source, field string, c *Connector, spec toolSpec) *Tool {
 	t := &Tool{
 		Name: spec.Name, Title: spec.Title, Description: strings.TrimSpace(spec.Description), Effect: spec.Effect,
 		Idempotent: spec.Idempotent || spec.Effect == EffectRead, IdempotencyHeader: spec.IdempotencyHeader,
-		Scopes: spec.Scopes, connector: c, spec: spec, mask: newMask(spec.Response.Keep),
+		Scopes: spec.Scopes, TokenSet: spec.Token, connector: c, spec: spec, mask: newMask(spec.Response.Keep),
 	}
 	plainDefaults(s, field, spec)
 	checkTool(s, field, c, spec)

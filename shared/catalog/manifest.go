@@ -7,26 +7,29 @@ import (
 
 // manifest is connector.yaml. connectors/schema/connector.schema.json says the same for editors; a test keeps both equal.
 type manifest struct {
-	ID          string              `yaml:"id"`
-	Name        string              `yaml:"name"`
-	Description string              `yaml:"description"`
-	DocsURL     string              `yaml:"docs_url"`
-	Hosts       map[string]hostSpec `yaml:"hosts"`
-	Fields      []fieldSpec         `yaml:"fields"`
-	Auth        authSpec            `yaml:"auth"`
-	Credential  *credentialSpec     `yaml:"credential"`
-	Assertion   *assertionSpec      `yaml:"assertion"`
-	Authorize   authorizeSpec       `yaml:"authorize"`
-	Token       tokenSpec           `yaml:"token"`
-	Refresh     refreshSpec         `yaml:"refresh"`
-	Scopes      scopesSpec          `yaml:"scopes"`
-	Expires     expiresSpec         `yaml:"expires"`
-	Rotation    rotationSpec        `yaml:"rotation"`
-	API         apiSpec             `yaml:"api"`
-	Errors      errorsSpec          `yaml:"errors"`
-	Identity    *identitySpec       `yaml:"identity"`
-	Introspect  *tokenCallSpec      `yaml:"introspect"`
-	Revoke      *revokeSpec         `yaml:"revoke"`
+	ID          string                  `yaml:"id"`
+	Name        string                  `yaml:"name"`
+	Description string                  `yaml:"description"`
+	DocsURL     string                  `yaml:"docs_url"`
+	Hosts       map[string]hostSpec     `yaml:"hosts"`
+	Fields      []fieldSpec             `yaml:"fields"`
+	Auth        authSpec                `yaml:"auth"`
+	Credential  *credentialSpec         `yaml:"credential"`
+	Assertion   *assertionSpec          `yaml:"assertion"`
+	Authorize   authorizeSpec           `yaml:"authorize"`
+	Token       tokenSpec               `yaml:"token"`
+	Refresh     refreshSpec             `yaml:"refresh"`
+	Scopes      scopesSpec              `yaml:"scopes"`
+	Expires     expiresSpec             `yaml:"expires"`
+	Rotation    rotationSpec            `yaml:"rotation"`
+	API         apiSpec                 `yaml:"api"`
+	Errors      errorsSpec              `yaml:"errors"`
+	Identity    *identitySpec           `yaml:"identity"`
+	Introspect  *tokenCallSpec          `yaml:"introspect"`
+	Callback    callbackSpec            `yaml:"callback"`
+	PostConnect []postConnectSpec       `yaml:"post_connect"`
+	Tokens      map[string]tokenSetSpec `yaml:"tokens"`
+	Revoke      *revokeSpec             `yaml:"revoke"`
 }
 
 // hostSpec is a fixed base URL; or one with parameters, fields of the connection that stand in it; or a value captured
@@ -37,6 +40,8 @@ type hostSpec struct {
 	Capture string            `yaml:"capture"`
 	Field   string            `yaml:"field"`
 	Allow   []string          `yaml:"allow"`
+	// Default is the host while nothing was captured.
+	Default string `yaml:"default"`
 }
 
 // UnmarshalYAML accepts a string (a fixed host) or one of the other forms.
@@ -85,6 +90,7 @@ type tokenSpec struct {
 	Roots        []string          `yaml:"roots"`
 	Map          tokenMap          `yaml:"map"`
 	Capture      map[string]string `yaml:"capture"`
+	ExtraSteps   []stepSpec        `yaml:"extra_steps"`
 }
 
 // refreshSpec is where a refresh differs from the exchange.
@@ -188,28 +194,34 @@ type identityRequestSpec struct {
 }
 
 type tokenCallSpec struct {
-	Method string    `yaml:"method"`
-	URL    string    `yaml:"url"`
-	Auth   CallAuth  `yaml:"auth"`
-	Token  TokenKind `yaml:"token"`
-	Param  string    `yaml:"param"`
-	Format string    `yaml:"format"`
+	Method string            `yaml:"method"`
+	URL    string            `yaml:"url"`
+	Auth   CallAuth          `yaml:"auth"`
+	Token  TokenKind         `yaml:"token"`
+	Param  string            `yaml:"param"`
+	Format string            `yaml:"format"`
+	Params map[string]string `yaml:"params"`
 }
 
 type revokeSpec struct {
-	Method      string      `yaml:"method"`
-	URL         string      `yaml:"url"`
-	Auth        CallAuth    `yaml:"auth"`
-	Token       TokenKind   `yaml:"token"`
-	Param       string      `yaml:"param"`
-	Format      string      `yaml:"format"`
-	Success     match       `yaml:"success"`
-	AlreadyGone []match     `yaml:"already_gone"`
-	BlastRadius BlastRadius `yaml:"blast_radius"`
+	Method      string            `yaml:"method"`
+	URL         string            `yaml:"url"`
+	Auth        CallAuth          `yaml:"auth"`
+	Token       TokenKind         `yaml:"token"`
+	Param       string            `yaml:"param"`
+	Format      string            `yaml:"format"`
+	Params      map[string]string `yaml:"params"`
+	Success     match             `yaml:"success"`
+	AlreadyGone []match           `yaml:"already_gone"`
+	BlastRadius BlastRadius       `yaml:"blast_radius"`
+	// Effect is what is dead afterwards.
+	Effect RevokeEffect `yaml:"effect"`
+	// Manual stands alone: the provider has no call.
+	Manual *manualSpec `yaml:"manual"`
 }
 
 func (r *revokeSpec) call() tokenCallSpec {
-	return tokenCallSpec{Method: r.Method, URL: r.URL, Auth: r.Auth, Token: r.Token, Param: r.Param, Format: r.Format}
+	return tokenCallSpec{Method: r.Method, URL: r.URL, Auth: r.Auth, Token: r.Token, Param: r.Param, Format: r.Format, Params: r.Params}
 }
 
 // values are the texts a scalar may equal; YAML may give one scalar or a list, of text, number or bool.

@@ -106,7 +106,7 @@ func (c *Connector) apply(a answer, d dialectSpec, fallback OutcomeKind) Outcome
 	}
 	for i := range d.Rules {
 		r := &d.Rules[i]
-		if !a.matches(r.match()) {
+		if !r.fits(a) || !a.matches(r.match()) {
 			continue
 		}
 		o.Kind = r.Outcome

@@ -68,7 +68,8 @@ func (c *Connector) expandOne(tmpl string, r requestRefs) (v string, ok bool, er
 // refsAllowed says what a template may name beside fields that are required.
 type refsAllowed struct {
 	optional bool // fields that may be missing
-	captured bool // what token.capture takes out of the answer
+	callback bool // what callback.capture always takes out of the answer to the browser
+	captured bool // whatever is captured until the account is connected
 }
 
 // checkRefs checks a template of a request. more are names that it may use beside metadata.
@@ -89,7 +90,7 @@ func checkRefs(s *source, m *manifest, field, tmpl string, may refsAllowed, more
 			s.add(field, "{%s} is secret; only what is not can stand here", name)
 		case isField && !f.Required && !may.optional:
 			s.add(field, "{%s} must be a required field", name)
-		case !isField && !m.public()[meta] && !(may.captured && m.Token.Capture[meta] != ""):
+		case !isField && !m.public()[meta] && !(may.captured && m.captured(meta)) && !(may.callback && m.Callback.Capture[meta].Required):
 			s.add(field, "{%s} is neither a field nor captured before this request", name)
 		}
 	}

@@ -11,6 +11,8 @@ type answer struct {
 	status int
 	header http.Header
 	body   any
+	// on is what the token endpoint was asked for; empty elsewhere.
+	on string
 }
 
 // match is a set of conditions that all hold.
@@ -32,6 +34,8 @@ type condition struct {
 
 // rule gives an outcome to the answers that it matches.
 type rule struct {
+	// On limits a rule of errors.token to what was asked; empty is always.
+	On      []string    `yaml:"on"`
 	Status  []int       `yaml:"status"`
 	When    []condition `yaml:"when"`
 	Outcome OutcomeKind `yaml:"outcome"`
@@ -43,9 +47,44 @@ func (r *rule) match() match { return match{r.Status, r.When} }
 
 // neededSpec finds the scopes that the provider says it needs.
 type neededSpec struct {
-	Path      string `yaml:"path"`
-	Header    string `yaml:"header"`
+	Path   string `yaml:"path"`
+	Header string `yaml:"header"`
+	// Param is the parameter of the header that holds them: scope in WWW-Authenticate (RFC 6750, section 3).
+	Param     string `yaml:"param"`
 	Separator string `yaml:"separator"`
+}
+
+// What a token endpoint can be asked for.
+const (
+	onExchange = "exchange"
+	onRefresh  = "refresh"
+	onStep     = "step"
+)
+
+// fits reports that the rule is for what was asked.
+func (r *rule) fits(a answer) bool { return len(r.On) == 0 || slices.Contains(r.On, a.on) }
+
+// headerParam finds name="value" in a header such as WWW-Authenticate.
+func headerParam(header, name string) string {
+	for rest := header; ; {
+		i := strings.Index(strings.ToLower(rest), strings.ToLower(name)+"=")
+		if i < 0 {
+			return ""
+		}
+		begins := i == 0 || strings.ContainsRune(" ,", rune(rest[i-1]))
+		rest = rest[i+len(name)+1:]
+		if !begins {
+			continue
+		}
+		if quoted, ok := strings.CutPrefix(rest, `"`); ok {
+			value, _, _ := strings.Cut(quoted, `"`)
+			return value
+		}
+		if end := strings.IndexAny(rest, ", "); end >= 0 {
+			rest = rest[:end]
+		}
+		return rest
+	}
 }
 
 func (n *neededSpec) read(a answer) []string {
@@ -53,6 +92,9 @@ func (n *neededSpec) read(a answer) []string {
 		return nil
 	}
 	text, _ := a.value(n.Path, n.Header)
+	if n.Param != "" {
+		text = headerParam(text, n.Param)
+	}
 	parts := strings.Split(text, n.Separator)
 	if found, _ := lookup(a.body, n.Path); n.Header == "" && text == "" {
 		parts = texts(found)

@@ -27,6 +27,8 @@ type TokenResponse struct {
 	// (RFC 6749, section 5.1); so is an empty scope read, which GitHub Apps send.
 	Scopes       []string
 	ScopesStated bool
+	// Sets are the further tokens of an exchange, by name. Only expiry, scopes and tokens are set in them.
+	Sets map[string]TokenResponse
 	// Metadata is what the manifest captures and this answer held. A refresh may hold less: merge it over what is stored.
 	Metadata map[string]string
 }
@@ -40,7 +42,16 @@ const maxLifetime = 10 * 365 * 24 * 3600
 // ParseTokenBody is ParseTokenResponse for the raw body of any answer of the token endpoint, JSON or form-encoded. For a
 // failure it returns the fault of ClassifyTokenError; errors.As finds the Outcome in it as *ProviderFailure.
 func (c *Connector) ParseTokenBody(status int, header http.Header, body []byte, now time.Time) (TokenResponse, error) {
-	a := answer{status: status, header: header, body: decodeTokenBody(header, body)}
+	return c.parseBody(onExchange, status, header, body, now)
+}
+
+// ParseRefreshBody is ParseTokenBody for the answer to a refresh.
+func (c *Connector) ParseRefreshBody(status int, header http.Header, body []byte, now time.Time) (TokenResponse, error) {
+	return c.parseBody(onRefresh, status, header, body, now)
+}
+
+func (c *Connector) parseBody(on string, status int, header http.Header, body []byte, now time.Time) (TokenResponse, error) {
+	a := answer{status: status, header: header, body: decodeTokenBody(header, body), on: on}
 	raw, ok := a.body.(map[string]any)
 	if !ok || status < 200 || status > 299 {
 		return TokenResponse{}, c.classifyToken(a).failure(c.ID)
@@ -77,13 +88,14 @@ func (c *Connector) parseToken(raw map[string]any, a answer, now time.Time) (Tok
 	if more, stated := c.grantedInLists(raw); stated {
 		t.Scopes, t.ScopesStated = append(t.Scopes, more...), true
 	}
-	t.ExpiresAt = c.expiresAt(root, now)
+	t.ExpiresAt = c.expiresFrom(root, m.ExpiresIn, now)
 	t.RefreshExpiresAt = expiryAt(now, root, m.RefreshExpiresIn, c.Expiry.RefreshFormat)
 	for name, path := range c.m.Token.Capture {
 		if v, ok := lookupText(raw, path); ok && v != "" && len(v) <= maxMetadata {
 			t.Metadata[name] = v
 		}
 	}
+	t.Sets = c.tokenSets(raw, now)
 	return t, c.checkCapturedHosts(t.Metadata)
 }
 
@@ -109,17 +121,6 @@ func (c *Connector) tokenRoot(raw map[string]any) (root any, access string) {
 		}
 	}
 	return nil, ""
-}
-
-func (c *Connector) expiresAt(root any, now time.Time) time.Time {
-	switch c.Expiry.Mode {
-	case ExpiryField:
-		return expiryAt(now, root, c.m.Token.Map.ExpiresIn, c.Expiry.Format)
-	case ExpiryFixed, ExpiryIntrospect:
-		return now.Add(time.Duration(c.Expiry.Seconds) * time.Second)
-	default:
-		return time.Time{}
-	}
 }
 
 // expiryAt reads the lifetime at path in its format; zero when it is absent or nonsense.

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"behalf.dev/behalf/shared/clientcert"
@@ -23,10 +25,13 @@ type TokenCall struct {
 	Token TokenKind
 	// Param is the body field that carries the token; empty when the bearer header is the token.
 	Param string
-	// Format of the body: "form", "json", or "" for none.
+	// Format of the body: "form", "json", or "" for none; "query" puts Param and what goes with it into the query.
 	Format string
 
 	clientID string
+	// params go with Param; inPath tells that the token is a segment of the path.
+	params map[string]string
+	inPath bool
 }
 
 // CallAuth is how a TokenCall is authenticated.
@@ -39,6 +44,8 @@ const (
 	CallAuthClientPost  CallAuth = "client_post"
 	CallAuthBearer      CallAuth = "bearer"
 	CallAuthNone        CallAuth = "none"
+	// CallAuthClientBearer is the client secret as bearer token: Stripe's secret key.
+	CallAuthClientBearer CallAuth = "client_bearer"
 )
 
 // TokenKind names one of a connection's tokens.
@@ -48,6 +55,20 @@ type TokenKind string
 const (
 	TokenAccess  TokenKind = "access"
 	TokenRefresh TokenKind = "refresh"
+	// TokenBoth is a call about each, TokenNone one about the account.
+	TokenBoth TokenKind = "both"
+	TokenNone TokenKind = "none"
+)
+
+// RevokeEffect is what is dead after a revocation.
+type RevokeEffect string
+
+// The effects: the token that was sent and nothing else, so that another token of the connection lives on until it is forgotten
+// here; both tokens; the whole authorisation.
+const (
+	EffectToken  RevokeEffect = "token"
+	EffectTokens RevokeEffect = "tokens"
+	EffectGrant  RevokeEffect = "grant"
 )
 
 // BlastRadius is what else dies with a revocation. Count who shares it before revoking.
@@ -66,16 +87,17 @@ const (
 type RevokeSpec struct {
 	TokenCall
 	BlastRadius BlastRadius
+	Effect      RevokeEffect
 }
 
 // RevokeRequest is how to revoke; false when the provider has no such call, so that only the user can remove the grant.
 // The error is that of a captured host that is missing or not allowed.
 func (c *Connector) RevokeRequest(meta map[string]string, clientID string) (RevokeSpec, bool, error) {
-	if c.m.Revoke == nil {
+	if c.m.Revoke == nil || c.m.Revoke.Manual != nil {
 		return RevokeSpec{}, false, nil
 	}
 	call, err := c.tokenCall("revoke", c.m.Revoke.call(), meta, clientID)
-	return RevokeSpec{call, c.m.Revoke.BlastRadius}, err == nil, err
+	return RevokeSpec{call, c.m.Revoke.BlastRadius, c.m.Revoke.Effect}, err == nil, err
 }
 
 // IntrospectRequest is how to ask for a token's expiry (RFC 7662); false when the connector has none.
@@ -88,11 +110,13 @@ func (c *Connector) IntrospectRequest(meta map[string]string, clientID string) (
 }
 
 func (c *Connector) tokenCall(which string, s tokenCallSpec, meta map[string]string, clientID string) (TokenCall, error) {
-	u, err := c.url(which, meta, map[string]string{"client_id": clientID})
+	u, err := c.url(which, meta, map[string]string{"client_id": clientID, "token": tokenMark})
 	if err != nil {
 		return TokenCall{}, err
 	}
-	return TokenCall{Method: s.Method, URL: u, Header: c.earlyHeader(meta), Auth: s.Auth, Token: s.Token, Param: s.Param, Format: s.Format, clientID: clientID}, nil
+	call := TokenCall{Method: s.Method, URL: u, Header: c.earlyHeader(meta), Auth: s.Auth, Token: s.Token, Param: s.Param, Format: s.Format, clientID: clientID,
+		inPath: slices.Contains(c.urls[which].vars, "token")}
+	return call, call.fill(s.Params, meta)
 }
 
 // HTTP builds the request. token is the one that Token names, bearer the access token when Auth is bearer, secret the
@@ -101,6 +125,9 @@ func (s TokenCall) HTTP(ctx context.Context, auth AuthHeader, secret, bearer, to
 	fields := url.Values{}
 	_, cert := auth.open(bearer)
 	token, _ = auth.open(token)
+	for name, v := range s.params {
+		fields.Set(name, v)
+	}
 	if s.Param != "" {
 		fields.Set(s.Param, string(token))
 	}
@@ -112,9 +139,10 @@ func (s TokenCall) HTTP(ctx context.Context, auth AuthHeader, secret, bearer, to
 	if err != nil {
 		return nil, err
 	}
-	req, err := http.NewRequestWithContext(ctx, s.Method, s.URL.String(), bytes.NewReader(body))
-	if err != nil {
-		return nil, fmt.Errorf("build token call: %w", err)
+	to := s.address(fields, token)
+	req, err := http.NewRequestWithContext(ctx, s.Method, to.String(), bytes.NewReader(body))
+	if err != nil { // its text holds the address
+		return nil, errors.New("a call about a token could not be built")
 	}
 	req = req.WithContext(clientcert.With(req.Context(), cert))
 	req.Header = s.Header.Clone()
@@ -126,6 +154,8 @@ func (s TokenCall) HTTP(ctx context.Context, auth AuthHeader, secret, bearer, to
 		req.SetBasicAuth(url.QueryEscape(s.clientID), url.QueryEscape(string(secret)))
 	case CallAuthBearer:
 		auth.Put(req, bearer)
+	case CallAuthClientBearer:
+		req.Header.Set("Authorization", "Bearer "+string(secret))
 	}
 	return req, nil
 }

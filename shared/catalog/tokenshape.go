@@ -113,8 +113,6 @@ func (s TokenShape) Body(fields url.Values, u *url.URL) (body []byte, contentTyp
 	return []byte(fields.Encode()), "application/x-www-form-urlencoded", nil
 }
 
-const formatQuery = "query"
-
 // RedirectURIKept is the metadata that holds the redirect URI of the consent, where a refresh must repeat it.
 const RedirectURIKept = "redirect_uri"
 

@@ -20,6 +20,8 @@ type Tool struct {
 	// InputSchema is a closed JSON Schema (2020-12) object without $ref, combinators and type unions.
 	InputSchema json.RawMessage
 	Scopes      ToolScopes
+	// TokenSet names the access token that a call goes out with; empty is the main one.
+	TokenSet string
 
 	connector *Connector
 	spec      toolSpec

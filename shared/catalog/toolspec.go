@@ -7,17 +7,19 @@ import (
 
 // toolSpec is one entry of tools.yaml. connectors/schema/tools.schema.json says the same for editors.
 type toolSpec struct {
-	Name              string       `yaml:"name"`
-	Title             string       `yaml:"title"`
-	Description       string       `yaml:"description"`
-	Effect            Effect       `yaml:"effect"`
-	Idempotent        bool         `yaml:"idempotent"`
-	IdempotencyHeader string       `yaml:"idempotency_header"`
-	Scopes            ToolScopes   `yaml:"scopes"`
-	Input             inputSpec    `yaml:"input"`
-	Request           requestSpec  `yaml:"request"`
-	Response          responseSpec `yaml:"response"`
-	Pagination        *pageSpec    `yaml:"pagination"`
+	Name              string `yaml:"name"`
+	Title             string `yaml:"title"`
+	Description       string `yaml:"description"`
+	Effect            Effect `yaml:"effect"`
+	Idempotent        bool   `yaml:"idempotent"`
+	IdempotencyHeader string `yaml:"idempotency_header"`
+	// Token names the token set that the call goes out with; empty is the main token.
+	Token      string       `yaml:"token"`
+	Scopes     ToolScopes   `yaml:"scopes"`
+	Input      inputSpec    `yaml:"input"`
+	Request    requestSpec  `yaml:"request"`
+	Response   responseSpec `yaml:"response"`
+	Pagination *pageSpec    `yaml:"pagination"`
 }
 
 // ToolScopes is what a call needs: all of AllOf, and one of AnyOf when it is not empty.
@@ -83,6 +85,7 @@ const (
 	formatJSON     = "json"
 	formatForm     = "form"
 	formatGraphQL  = "graphql"
+	formatQuery    = "query"
 	dialectRFC6749 = "rfc6749"
 	dialectCustom  = "custom"
 	dialectJSON    = "json"

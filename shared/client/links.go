@@ -33,7 +33,7 @@ type ConnectLink struct {
 	Connector    string   `json:"connector"`
 	ConnectionID string   `json:"connection_id"`
 	Scopes       []string `json:"scopes"`
-	// Status is open, started, consented, confirming, confirmed, denied, user_mismatch or failed.
+	// Status is open, started, consented, confirming, choosing, confirmed, denied, user_mismatch or failed.
 	Status    string    `json:"status"`
 	Reason    string    `json:"reason,omitempty"`
 	ReturnURL string    `json:"return_url"`
@@ -44,8 +44,11 @@ type ConnectLink struct {
 	URL string `json:"url,omitempty"`
 }
 
-// Confirmation is a connection that just became active.
+// Confirmation is a connection that just became active; or one that waits for its person's choice.
 type Confirmation struct {
+	// ChooseURL is where to send the person's browser when Status is "choosing": the account reaches several places, and one has to be
+	// chosen. The browser comes back to the return URL with status=confirmed; do not confirm again. Empty otherwise. Do not log it.
+	ChooseURL    string     `json:"choose_url,omitempty"`
 	Status       string     `json:"status"`
 	ConnectionID string     `json:"connection_id"`
 	GrantID      string     `json:"grant_id"`

@@ -40,6 +40,8 @@ type Tokens struct {
 	// Refresh is zero when the answer held none: after a refresh that means to keep the one before (RFC 6749, section 6).
 	Refresh secret.Text
 	Facts   TokenFacts
+	// Sets are the further tokens of an exchange, by the name that the connector gives them. Each is refreshed by itself.
+	Sets map[string]Tokens
 }
 
 // Redemption is what an authorization code is redeemed with.

@@ -95,6 +95,14 @@ type Connection struct {
 	Access Access `json:",omitzero"`
 	// Grant is the authorisation in force.
 	Grant GrantID
+	// Main and TokenSet are set of a part: it holds a further token of the connection Main, under the name that the connector
+	// gives it, with a lease and a refresh of its own. Parts are never shown, named or chosen; they end with their main.
+	Main     ID     `json:",omitempty"`
+	TokenSet string `json:",omitempty"`
+	// TokenSets are the names of a main connection's parts.
+	TokenSets []string `json:",omitempty"`
+	// Choosing tells that tokens of a pending connection wait in its next slot for a person's choice.
+	Choosing bool `json:",omitempty"`
 	// ClientOwner is the tenant whose OAuth client was used: the tenant itself or tenant.Deployment; empty when the
 	// credential is the account's own and no client stands between.
 	ClientOwner tenant.ID
@@ -164,6 +172,8 @@ type TokenFacts struct {
 	// Scopes is nil when the provider did not repeat them: they are unchanged then (RFC 6749, section 5.1).
 	Scopes   []string
 	Metadata map[string]string
+	// Incomplete says why the access token is not of use yet, although the refresh token is: a step behind it failed.
+	Incomplete string `json:",omitempty"`
 	// Rotated tells that the provider gave a new refresh token.
 	Rotated bool
 }

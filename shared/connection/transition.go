@@ -22,7 +22,7 @@ func (c Connection) Activate(a Activated, now time.Time) (Connection, error) {
 	if c.Status == Revoked {
 		return c, fault.New(fault.Revoked, "connection %s was revoked; make a new connect link for a new connection", c.ID)
 	}
-	c.Status, c.Reason = Active, ""
+	c.Status, c.Reason, c.Choosing = Active, "", false
 	c.Grant, c.Account, c.Scopes = a.Grant.ID, a.Grant.Account, a.Grant.ScopesGranted
 	c.ClientOwner, c.Metadata = a.Grant.ClientOwner, a.Metadata
 	c.ExpiresAt, c.RefreshExpiresAt, c.PendingUntil = a.ExpiresAt, a.RefreshExpiresAt, time.Time{}
@@ -76,7 +76,7 @@ func (c Connection) Revoke(reason string, now time.Time) Connection {
 	c.Refresh.Fence++
 	c.Refresh.LeaseOwner, c.Refresh.LeaseUntil, c.Refresh.DueAt = "", time.Time{}, time.Time{}
 	c.Revocation = Revocation{At: now, Provider: "pending"}
-	if c.Refresh.Generation == 0 {
+	if c.Refresh.Generation == 0 && !c.Choosing {
 		c.Revocation.Provider, c.Revocation.Erased = "nothing_to_revoke", true
 	}
 	return c

@@ -22,21 +22,10 @@ func connectionItem(c connection.Connection) (item, error) {
 	if err != nil {
 		return nil, err
 	}
-	if due := dueAt(c); !due.IsZero() {
+	if due := c.DueAt(); !due.IsZero() {
 		i[attrDueK], i[attrDueAt] = str(dueShardOf(c.ID)), num(due.Unix())
 	}
 	return i, nil
-}
-
-// dueAt is when the sweep should look: at a refresh that is due, or at a pending connection to drop.
-func dueAt(c connection.Connection) time.Time {
-	switch c.Status {
-	case connection.Active:
-		return c.Refresh.DueAt
-	case connection.Pending:
-		return c.PendingUntil
-	}
-	return time.Time{}
 }
 
 func readConnection(i item) (connection.Connection, error) {
@@ -121,16 +110,16 @@ func (db *DB) UpdateConnection(ctx context.Context, c connection.Connection, cha
 	return c, fault.New(fault.RateLimited, "connection %s changes too often; try again", c.ID).WithRetryAfter(time.Second)
 }
 
-// Activate stores grant, slot and connection in one transaction, if the stored version is c's.
-func (db *DB) Activate(ctx context.Context, c connection.Connection, s connection.Slot, g connection.Grant) error {
-	writes, err := db.activation(c, s, g)
+// Activate stores grant, slot and connection in one transaction, with the connection's parts, if the stored versions are theirs.
+func (db *DB) Activate(ctx context.Context, c connection.Connection, s connection.Slot, g connection.Grant, parts ...connection.PartActivation) error {
+	writes, err := db.activation(c, s, g, parts...)
 	if err != nil {
 		return err
 	}
 	return db.transact(ctx, writes...)
 }
 
-func (db *DB) activation(c connection.Connection, s connection.Slot, g connection.Grant) ([]types.TransactWriteItem, error) {
+func (db *DB) activation(c connection.Connection, s connection.Slot, g connection.Grant, parts ...connection.PartActivation) ([]types.TransactWriteItem, error) {
 	old := c.Version
 	c.Version++
 	ci, err := connectionItem(c)
@@ -146,7 +135,15 @@ func (db *DB) activation(c connection.Connection, s connection.Slot, g connectio
 		return nil, err
 	}
 	put := types.TransactWriteItem{Put: &types.Put{TableName: &db.names.Vault, Item: si}}
-	return []types.TransactWriteItem{db.putWrite(db.names.Vault, ci, old), db.putWrite(db.names.Vault, gi, 0), put}, nil
+	writes := []types.TransactWriteItem{db.putWrite(db.names.Vault, ci, old), db.putWrite(db.names.Vault, gi, 0), put}
+	for _, p := range parts {
+		more, err := db.partWrites(p)
+		if err != nil {
+			return nil, err
+		}
+		writes = append(writes, more...)
+	}
+	return writes, nil
 }
 
 // FindConnection returns where a connection is, by its id alone; fault.NotFound.

@@ -11,8 +11,8 @@ import (
 
 // ActivateOver is Activate, and in the same transaction former gets a row, a place in its tenant's list, and the slot kept.
 // fault.Conflict if c's version is not the stored one, or former exists.
-func (db *DB) ActivateOver(ctx context.Context, c connection.Connection, s connection.Slot, g connection.Grant, former connection.Connection, kept connection.Slot) error {
-	now, err := db.activation(c, s, g)
+func (db *DB) ActivateOver(ctx context.Context, c connection.Connection, s connection.Slot, g connection.Grant, former connection.Connection, kept connection.Slot, parts ...connection.PartActivation) error {
+	now, err := db.activation(c, s, g, parts...)
 	if err != nil {
 		return err
 	}

@@ -31,6 +31,7 @@ const walked = "walk"
 var sealing = map[string][]outlives{
 	"shared/refresh/steps.go":           {{walked, 0}, {walked, 0}}, // both tokens of a slot
 	"shared/oauthflow/confirm.go":       {{walked, 0}, {walked, 0}}, // the same, of a new connection
+	"shared/oauthflow/replace.go":       {{walked, 0}},              // the former account's tokens, in a slot of their own
 	"shared/oauthclient/oauthclient.go": {{walked, 0}},
 	"shared/notify/notify.go":           {{walked, 0}},
 	"shared/keyring/reseal.go":          {{walked, 0}},

@@ -27,7 +27,7 @@ func (s *Store) load(ref connection.Ref) (connection.Connection, error) {
 		return connection.Connection{}, noConnection(ref.ID)
 	}
 	c := r.read
-	c.Scopes, c.Metadata = slices.Clone(c.Scopes), maps.Clone(c.Metadata)
+	c.Scopes, c.Metadata, c.TokenSets = slices.Clone(c.Scopes), maps.Clone(c.Metadata), slices.Clone(c.TokenSets)
 	c.Access.Principals, c.Access.Groups = slices.Clone(c.Access.Principals), slices.Clone(c.Access.Groups)
 	c.Version = r.version
 	return c, nil
@@ -117,8 +117,13 @@ func (s *Store) swap(ctx context.Context, old, next connection.Connection) (stor
 
 // Activate stores grant, slot and connection at once, if the stored version is c's and the grant is new; fault.Conflict
 // otherwise.
-func (s *Store) Activate(ctx context.Context, c connection.Connection, slot connection.Slot, g connection.Grant) error {
+func (s *Store) Activate(ctx context.Context, c connection.Connection, slot connection.Slot, g connection.Grant, parts ...connection.PartActivation) error {
 	return s.do(ctx, "Activate", func() error {
+		for _, p := range parts {
+			if s.connections[p.Connection.Ref].version != p.Connection.Version {
+				return errLost
+			}
+		}
 		_, known := s.grants[grantKey{c.Ref, g.ID}]
 		if s.connections[c.Ref].version != c.Version || known {
 			return errLost
@@ -136,8 +141,28 @@ func (s *Store) Activate(ctx context.Context, c connection.Connection, slot conn
 			return err
 		}
 		s.connections[c.Ref], s.grants[grantKey{c.Ref, g.ID}], s.slots[slotOf(c.Ref, slot.Generation)] = cr, gr, sr
+		for _, p := range parts {
+			if err := s.setPart(p); err != nil {
+				return err
+			}
+		}
 		return nil
 	})
+}
+
+// setPart writes a part of an activation; the caller holds the lock.
+func (s *Store) setPart(p connection.PartActivation) error {
+	c := p.Connection
+	r, err := encodeConnection(c, c.Version+1)
+	if err != nil {
+		return err
+	}
+	s.connections[c.Ref] = r
+	if s.listed[c.Tenant] == nil {
+		s.listed[c.Tenant] = map[connection.ID]connection.Ref{}
+	}
+	s.listed[c.Tenant][c.ID] = c.Ref
+	return s.setSlot(c.Ref, p.Slot)
 }
 
 // FindConnection returns where a connection is; fault.NotFound.

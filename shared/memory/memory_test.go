@@ -93,7 +93,7 @@ func TestConnection_HoldsOnlyWhatLoadCopies(t *testing.T) {
 		}
 		return out
 	}
-	if got := refers(reflect.TypeFor[connection.Connection](), ""); !slices.Equal(got, []string{".Scopes", ".Metadata", ".Access.Principals", ".Access.Groups"}) {
-		t.Errorf("a connection refers to %v; load copies .Scopes, .Metadata and the lists of .Access", got)
+	if got := refers(reflect.TypeFor[connection.Connection](), ""); !slices.Equal(got, []string{".Scopes", ".Metadata", ".Access.Principals", ".Access.Groups", ".TokenSets"}) {
+		t.Errorf("a connection refers to %v; load copies .Scopes, .Metadata, .TokenSets and the lists of .Access", got)
 	}
 }

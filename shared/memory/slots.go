@@ -88,7 +88,7 @@ func (s *Store) Due(ctx context.Context, shard int, now time.Time, after connect
 			if err != nil {
 				return err
 			}
-			at := dueAt(c)
+			at := c.DueAt()
 			d := connection.Due{Ref: ref, At: time.Unix(at.Unix(), 0).UTC()} // the index counts seconds
 			if !at.IsZero() && at.Unix() <= now.Unix() && order(d, after) > 0 {
 				page = append(page, d)
@@ -104,14 +104,4 @@ func shardOf(id connection.ID) int {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(id)) // never fails
 	return int(h.Sum32() % shards)
-}
-
-func dueAt(c connection.Connection) time.Time {
-	switch c.Status {
-	case connection.Active:
-		return c.Refresh.DueAt
-	case connection.Pending:
-		return c.PendingUntil
-	}
-	return time.Time{}
 }

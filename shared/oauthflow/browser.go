@@ -39,6 +39,9 @@ func (f *Flow) Show(ctx context.Context, token string) (Page, error) {
 	if err != nil {
 		return Page{Link: l}, err
 	}
+	if l.Status == LinkChoosing && f.Now().Before(l.ParkedUntil) {
+		return Page{l, spec}, nil
+	}
 	return Page{l, spec}, l.live(f.Now(), LinkOpen, LinkStarted)
 }
 
@@ -93,6 +96,9 @@ func (f *Flow) start(ctx context.Context, token, cookie string) (Departure, erro
 	if err != nil {
 		return Departure{}, err
 	}
+	if p.Link.Status == LinkChoosing {
+		return Departure{}, fault.New(fault.Conflict, "this link waits for a choice").With("reason", "link_used")
+	}
 	if p.Connector.Mode != catalog.ModeOAuth2 || len(p.Asked()) > 0 {
 		return Departure{}, fault.New(fault.InvalidInput, "this page asks for more than a click; fill in its form")
 	}
@@ -115,7 +121,7 @@ func (f *Flow) depart(ctx context.Context, p Page, cookie string) (Departure, er
 	if l.Verifier, err = f.Sealer.Seal(ctx, parked(l, "verifier"), secret.FromString(verifier)); err != nil {
 		return Departure{}, err
 	}
-	to, err := f.consentURL(spec, l, state, verifier)
+	to, err := f.wayOut(spec, &l, state, verifier)
 	if err != nil {
 		return Departure{}, err
 	}
@@ -129,6 +135,17 @@ func (f *Flow) depart(ctx context.Context, p Page, cookie string) (Departure, er
 		f.tell(ctx, l, events.LinkOpened, "")
 	}
 	return Departure{URL: to, Cookie: secret.FromString(cookie), MaxAge: l.Expires.Sub(f.Now())}, nil
+}
+
+// wayOut is where the browser goes: to a page that installs an app, the first time, or to the consent.
+func (f *Flow) wayOut(spec *catalog.Connector, l *Link, state, verifier string) (string, error) {
+	if len(l.Captured) == 0 {
+		if to, err := spec.SetupURL(l.metadata(), state); to != "" || err != nil {
+			l.Setup = true
+			return to, err
+		}
+	}
+	return f.consentURL(spec, *l, state, verifier)
 }
 
 func (f *Flow) consentURL(spec *catalog.Connector, l Link, state, verifier string) (string, error) {
@@ -197,16 +214,17 @@ func (f *Flow) Callback(ctx context.Context, l Link, a Arrival) (string, error) 
 	if err != nil {
 		return "", err
 	}
-	for _, k := range []string{"state", spec.CodeParam, "iss", "error"} {
-		if len(a.Query[k]) > 1 {
-			return "", fault.Invalid(k, "the provider's answer names %q twice", k)
-		}
+	if err := once(a.Query, append(spec.CallbackParams(), "state", spec.CodeParam, "iss", "error")); err != nil {
+		return "", err
 	}
 	if err := f.checkArrival(l, a, a.Query.Get("state")); err != nil {
 		f.audit(ctx, l, audit.LinkRefused, audit.Record{Reason: fmt.Sprint(fault.From(err).Detail["reason"])})
 		return "", err
 	}
-	return f.park(ctx, l, a.Query, a.Query.Get(spec.CodeParam))
+	if l.Setup && a.Query.Get("error") == "" {
+		return f.installed(ctx, l, spec, a)
+	}
+	return f.park(ctx, l, spec, a.Query)
 }
 
 // checkArrival refuses an answer that is late, repeated, from another browser, or at another context's address.
@@ -228,14 +246,15 @@ func (f *Flow) checkArrival(l Link, a Arrival, state string) error {
 	}
 	// RFC 9207, section 2.4: a promised issuer must be there and be the same, on error responses too. A provider that
 	// promises none is told from others by its context's redirect URI.
-	if spec.Issuer != "" && a.Query.Get("iss") != spec.Issuer {
+	if spec.Issuer != "" && !l.Setup && a.Query.Get("iss") != spec.Issuer {
 		return fault.New(fault.Forbidden, "this answer does not come from the provider that was asked").WithField("iss").With("reason", "issuer_mismatch")
 	}
 	return nil
 }
 
 // park stores the code, or the refusal, and uses the state up: the update is conditional, so of two callbacks one wins.
-func (f *Flow) park(ctx context.Context, l Link, q url.Values, code string) (string, error) {
+func (f *Flow) park(ctx context.Context, l Link, spec *catalog.Connector, q url.Values) (string, error) {
+	code := q.Get(spec.CodeParam)
 	if e := q.Get("error"); e != "" || code == "" {
 		reason := "no_code"
 		if e == "access_denied" {
@@ -243,15 +262,18 @@ func (f *Flow) park(ctx context.Context, l Link, q url.Values, code string) (str
 		} else if e != "" {
 			reason = "provider_error"
 		}
-		done, err := f.finish(ctx, l, LinkDenied, reason)
-		if err != nil {
-			return "", used(err)
-		}
-		f.audit(ctx, done, audit.LinkRefused, audit.Record{Reason: reason})
-		f.tell(ctx, done, events.LinkConsentDenied, reason)
-		return done.back(), nil
+		return f.refuse(ctx, l, reason)
 	}
-	var err error
+	got, err := spec.CallbackMetadata(q, l.Captured, true)
+	if err != nil {
+		return "", err
+	}
+	if len(got) > 0 {
+		l.Captured = l.captured(got)
+	}
+	if spec.MayAsk() {
+		l.Browser = l.CookieHash
+	}
 	if l.Code, err = f.Sealer.Seal(ctx, parked(l, "code"), secret.FromString(code)); err != nil {
 		return "", err
 	}
@@ -276,6 +298,7 @@ func (l Link) metadata() map[string]string {
 	if out == nil {
 		out = map[string]string{}
 	}
+	maps.Copy(out, l.Captured)
 	maps.Copy(out, l.Params)
 	return out
 }

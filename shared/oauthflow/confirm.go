@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"behalf.dev/behalf/events"
@@ -20,37 +21,52 @@ func (f *Flow) Status(ctx context.Context, t tenant.ID, id string) (Link, error)
 	return f.Links.Link(ctx, t, id)
 }
 
+// Confirmed is a connection that is active; or pending, with the page where the person chooses what it is for.
+type Confirmed struct {
+	connection.Connection
+	// ChooseURL is where to send the person's browser next; empty when the connection is active.
+	ChooseURL string
+}
+
 // Confirm is the SaaS saying who is signed in at its own end. Only the principal that the link was made for activates
 // the connection; anybody else ends the link, and the parked code with it, unredeemed.
-func (f *Flow) Confirm(ctx context.Context, l Link, principal tenant.Principal, by string) (connection.Connection, error) {
+func (f *Flow) Confirm(ctx context.Context, l Link, principal tenant.Principal, by string) (Confirmed, error) {
+	var none Confirmed
 	if err := f.confirmable(l); err != nil {
-		return connection.Connection{}, err
+		return none, err
 	}
 	if principal != l.Principal {
 		if _, err := f.finish(ctx, l, LinkMismatch, "user_mismatch"); err != nil {
-			return connection.Connection{}, err
+			return none, err
 		}
 		f.audit(ctx, l, audit.LinkRefused, audit.Record{Reason: "user_mismatch", By: by})
 		f.tell(ctx, l, events.LinkUserMismatch, "user_mismatch")
-		return connection.Connection{}, fault.New(fault.Forbidden, "the person who consented is not the principal this link was made for; nothing was connected").With("reason", "user_mismatch")
+		return none, fault.New(fault.Forbidden, "the person who consented is not the principal this link was made for; nothing was connected").With("reason", "user_mismatch")
 	}
 	suspended, err := f.Principals.Suspended(ctx, l.Scope)
 	if err != nil {
-		return connection.Connection{}, err
+		return none, err
 	}
 	if suspended {
-		return connection.Connection{}, fault.New(fault.Revoked, "the directory suspended this principal; nothing was connected")
+		return none, fault.New(fault.Revoked, "the directory suspended this principal; nothing was connected")
 	}
 	parked, err := f.unpark(ctx, l)
 	if err != nil {
-		return connection.Connection{}, err
+		return none, err
 	}
 	// The link is used up before the code is: a code must never be sent twice.
 	done, err := f.finish(ctx, l, LinkConfirming, "")
 	if err != nil {
-		return connection.Connection{}, used(err)
+		return none, used(err)
 	}
-	c, err := f.redeem(ctx, done, parked, by)
+	c, choice, err := f.redeem(ctx, done, parked, by)
+	if err == nil && choice != nil {
+		out := Confirmed{Connection: c}
+		if out.ChooseURL, err = f.ask(ctx, done, *choice); err == nil {
+			return out, nil
+		}
+		f.dropNow(ctx, done)
+	}
 	end, reason := LinkConfirmed, ""
 	if err != nil {
 		end, reason = LinkFailed, failure(err)
@@ -61,7 +77,7 @@ func (f *Flow) Confirm(ctx context.Context, l Link, principal tenant.Principal, 
 	if err != nil {
 		f.audit(ctx, l, audit.LinkRefused, audit.Record{Reason: "exchange_failed", Code: string(fault.From(err).Code), By: by})
 	}
-	return c, err
+	return Confirmed{Connection: c}, err
 }
 
 // failure is the reason that a failed link shows: ours where there is one, the fault's code otherwise.
@@ -89,30 +105,46 @@ func (f *Flow) confirmable(l Link) error {
 	return nil
 }
 
-// redeem makes tokens of what was parked and puts the grant in force. Tokens that come to nothing are given back.
-func (f *Flow) redeem(ctx context.Context, l Link, parked unparked, by string) (connection.Connection, error) {
+// redeem makes tokens of what was parked and puts the grant in force, unless a person has to choose first. Tokens that come
+// to nothing are given back.
+func (f *Flow) redeem(ctx context.Context, l Link, parked unparked, by string) (connection.Connection, *Choice, error) {
+	var none connection.Connection
 	spec, err := f.Connector(l.Connector)
 	if err != nil {
-		return connection.Connection{}, err
+		return none, nil, err
 	}
 	client, err := f.Clients.Client(ctx, l.ClientOwner, l.Connector)
 	if err != nil {
-		return connection.Connection{}, err
+		return none, nil, err
 	}
 	res, err := f.obtain(ctx, l, spec, client, parked)
-	if err != nil {
-		return connection.Connection{}, err
+	var choice *Choice
+	once, cancel := context.WithTimeout(ctx, identifyTimeout) // for places and account together
+	defer cancel()
+	if err == nil {
+		choice, err = f.locate(once, l, spec, &res, 0)
+	}
+	if err == nil && choice != nil {
+		choice.By = by
+		if err = f.parkTokens(ctx, l, res); err == nil {
+			c, err := f.Connections.Connection(ctx, connection.Ref{Scope: l.Scope, Connector: l.Connector, ID: l.Connection})
+			return c, choice, err
+		}
 	}
 	a := activation{link: l, spec: spec, tokens: res, by: by, confirmedBy: "saas_confirm"}
-	if a.account, err = f.identify(ctx, spec, res); err == nil {
+	if err == nil {
+		a.account, err = f.identify(once, spec, res)
+	}
+	if err == nil {
 		a.old, err = f.owned(ctx, a)
 	}
 	if err != nil {
 		f.discard(ctx, l, spec, client, res)
-		return connection.Connection{}, err
+		return none, nil, err
 	}
 	a.tokens.Facts.ExpiresAt = f.lifetime(ctx, spec, client, res)
-	return f.activate(ctx, a)
+	c, err := f.activate(ctx, a)
+	return c, nil, err
 }
 
 // obtain redeems a code, or proves a form.
@@ -124,7 +156,10 @@ func (f *Flow) obtain(ctx context.Context, l Link, spec *catalog.Connector, clie
 		p.verifier = secret.Text{}
 	}
 	res, err := f.Endpoint.Exchange(context.WithoutCancel(ctx), spec, client, connection.Redemption{Code: p.code, Verifier: p.verifier, RedirectURI: f.redirectURI(l), Metadata: l.metadata()})
-	if all := spec.Keep(l.metadata(), f.redirectURI(l)); err == nil && len(all) > 0 {
+	if err == nil {
+		err = spec.CheckTokenSets(slices.Collect(maps.Keys(res.Sets)))
+	}
+	if all := spec.Keep(l.metadata(), f.redirectURI(l)); len(all) > 0 { // tokens that are given back need it, too
 		maps.Copy(all, res.Facts.Metadata)
 		res.Facts.Metadata = all
 	}
@@ -182,15 +217,19 @@ func (f *Flow) activate(ctx context.Context, a activation) (connection.Connectio
 	if err != nil {
 		return old, err
 	}
+	next, parts, err := f.parts(ctx, a, next, g)
+	if err != nil {
+		return old, err
+	}
 	// The grant's record comes first: an authorisation that is not on record must not be in force.
 	l.Connection = next.ID
 	if err := f.record(ctx, l, audit.GrantCreated, audit.Record{Grant: string(g.ID), Scopes: g.ScopesGranted, By: a.by, Outcome: "succeeded"}); err != nil {
 		return old, err
 	}
 	if a.replaces() {
-		err = f.replace(ctx, a, next, slot, g)
+		err = f.replace(ctx, a, next, slot, g, parts...)
 	} else {
-		err = f.Connections.Activate(ctx, next, slot, g)
+		err = f.Connections.Activate(ctx, next, slot, g, parts...)
 	}
 	if err != nil {
 		return old, err
@@ -210,13 +249,18 @@ func (f *Flow) merge(ctx context.Context, pending connection.Connection, granted
 		return pending, err
 	}
 	for _, c := range all {
-		same := c.ID != pending.ID && c.Connector == pending.Connector && c.Account.ID == account.ID && c.Account.TenantID == account.TenantID
+		same := c.ID != pending.ID && !c.Part() && c.Connector == pending.Connector && c.Account.ID == account.ID && c.Account.TenantID == account.TenantID
 		if !same || account.ID == "" || c.Status == connection.Revoked || len(spec.Scopes.Missing(granted, c.Scopes)) > 0 {
 			continue
 		}
+		waiting := pending.Choosing
 		_, err := f.Siblings.UpdateConnection(ctx, pending, func(x connection.Connection) (connection.Connection, error) {
+			x.Choosing = false // its tokens move on, so the provider has nothing to hear
 			return x.Revoke("merged_into_"+string(c.ID), f.Now()), nil
 		})
+		if err == nil && waiting {
+			err = f.Slots.EraseSlots(ctx, pending.Ref, pending.Refresh.Generation)
+		}
 		return c, err
 	}
 	return pending, nil

@@ -24,9 +24,9 @@ type Connections interface {
 	Connection(ctx context.Context, ref connection.Ref) (connection.Connection, error)
 	// CreateConnection stores a new connection and lists it under its tenant; fault.Conflict if the id exists.
 	CreateConnection(ctx context.Context, c connection.Connection) error
-	// Activate stores grant, slot and connection in one transaction, if the stored version is c's: a connection is
+	// Activate stores grant, slot, connection and its parts in one transaction, if the stored version is c's: a connection is
 	// never active without its tokens and its grant. fault.Conflict otherwise.
-	Activate(ctx context.Context, c connection.Connection, s connection.Slot, g connection.Grant) error
+	Activate(ctx context.Context, c connection.Connection, s connection.Slot, g connection.Grant, parts ...connection.PartActivation) error
 }
 
 // Siblings is what merging needs: the same account connected twice is one connection.
@@ -101,6 +101,8 @@ type Deps struct {
 	Sealer       Sealer
 	Clients      Clients
 	Endpoint     Endpoint
+	// Slots keeps tokens while a person chooses; nil where no connector asks.
+	Slots Slots
 	// Introspector may be nil: declared lifetimes are believed.
 	Introspector Introspector
 	Provider     Provider
@@ -237,6 +239,13 @@ func (f *Flow) target(ctx context.Context, l *Link, r CreateRequest) error {
 	}
 	l.Connection, l.Reconnect = c.ID, c.Refresh.Generation > 0
 	l.Change = r.Change
+	spec, err := f.Connector(l.Connector)
+	if err != nil {
+		return err
+	}
+	if l.Reconnect && !r.Change.Account { // what is installed already is not installed again
+		l.Captured = spec.Installed(c.Metadata)
+	}
 	if l.Reconnect && !r.Change.Narrower { // a narrower consent must not replace a wider grant unasked
 		l.Scopes = union(l.Scopes, c.Scopes)
 	}
@@ -273,6 +282,9 @@ func (f *Flow) tell(ctx context.Context, l Link, t events.Type, reason string) {
 // finish moves a link to an end and forgets what was parked.
 func (f *Flow) finish(ctx context.Context, l Link, to LinkStatus, reason string) (Link, error) {
 	l.Status, l.Reason, l.Code, l.Verifier, l.CookieHash, l.StateHash = to, reason, nil, nil, "", ""
+	if to != LinkConfirming {
+		l.Choice, l.Browser = nil, ""
+	}
 	done, err := f.Links.UpdateLink(ctx, l)
 	if err != nil {
 		return l, fmt.Errorf("end link: %w", err)

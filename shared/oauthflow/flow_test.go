@@ -78,7 +78,10 @@ func (w *world) Retire(_ context.Context, ref connection.Ref, _ string, delay ti
 // Exchange implements oauthflow.Endpoint.
 func (w *world) Exchange(_ context.Context, _ *catalog.Connector, _ connection.Client, r connection.Redemption) (connection.Tokens, error) {
 	w.exchanges = append(w.exchanges, exchange{string(r.Code.Reveal(reveal.Key{})), string(r.Verifier.Reveal(reveal.Key{})), r.RedirectURI})
-	return connection.Tokens{Access: secret.FromString("ghu_access"), Refresh: secret.FromString("ghr_refresh"), Facts: connection.TokenFacts{ExpiresAt: w.now.Add(8 * time.Hour), Scopes: w.scopes}}, w.exchangeErr
+	if w.exchangeErr != nil {
+		return connection.Tokens{}, w.exchangeErr
+	}
+	return connection.Tokens{Access: secret.FromString("ghu_access"), Refresh: secret.FromString("ghr_refresh"), Facts: connection.TokenFacts{ExpiresAt: w.now.Add(8 * time.Hour), Scopes: w.scopes}}, nil
 }
 
 // Refresh implements oauthflow.Endpoint.

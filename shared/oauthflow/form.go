@@ -80,7 +80,7 @@ func (f *Flow) submit(ctx context.Context, s Submission) (Submitted, error) {
 		d, err := f.depart(ctx, p, s.Cookie)
 		return Submitted{Departure: d}, err
 	}
-	to, err := f.parkForm(ctx, p, values)
+	to, err := f.parkForm(ctx, p, values, s.Cookie)
 	return Submitted{Departure: Departure{URL: to}}, err
 }
 
@@ -113,7 +113,7 @@ func (p Page) harmless(given map[string]string) map[string]string {
 }
 
 // parkForm seals what was typed. The update is conditional, so of two forms one wins.
-func (f *Flow) parkForm(ctx context.Context, p Page, values catalog.Values) (string, error) {
+func (f *Flow) parkForm(ctx context.Context, p Page, values catalog.Values, cookie string) (string, error) {
 	l := p.Link
 	seed, err := catalog.Seed{Values: values, Scopes: l.Scopes}.Text()
 	if err != nil {
@@ -123,6 +123,9 @@ func (f *Flow) parkForm(ctx context.Context, p Page, values catalog.Values) (str
 		return "", err
 	}
 	l.Status, l.ParkedUntil = LinkConsented, f.Now().Add(ParkTTL)
+	if p.Connector.MayAsk() {
+		l.Browser = digest(cookie)
+	}
 	done, err := f.Links.UpdateLink(ctx, l)
 	if err != nil {
 		return "", err

@@ -74,6 +74,9 @@ func (f *Flow) take(ctx context.Context, in Import) (connection.Connection, erro
 	if a.tokens, err = f.imported(ctx, in, a, client); err != nil {
 		return none, err
 	}
+	if _, err = f.locate(ctx, l, spec, &a.tokens, 0); err != nil {
+		return none, err
+	}
 	if a.account, err = f.identify(ctx, spec, a.tokens); err != nil {
 		return none, err
 	}

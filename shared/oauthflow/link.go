@@ -25,12 +25,13 @@ const (
 // LinkStatus is where a link stands.
 type LinkStatus string
 
-// The statuses of a link. All but the first four are ends.
+// The statuses of a link. All but the first five are ends.
 const (
 	LinkOpen       LinkStatus = "open"
 	LinkStarted    LinkStatus = "started"
 	LinkConsented  LinkStatus = "consented"  // the code is parked, waiting for Confirm
 	LinkConfirming LinkStatus = "confirming" // the code is being redeemed
+	LinkChoosing   LinkStatus = "choosing"   // the code was redeemed; the person has to choose what the connection is for
 	LinkConfirmed  LinkStatus = "confirmed"
 	LinkDenied     LinkStatus = "denied"
 	LinkMismatch   LinkStatus = "user_mismatch"
@@ -42,6 +43,9 @@ const redeemTTL = time.Minute
 
 // Standing is l as its back end should see it: a redemption that nobody finished has failed, and its code is spent.
 func (l Link) Standing(now time.Time) Link {
+	if l.Status == LinkChoosing && !now.Before(l.ParkedUntil) {
+		l.Status, l.Reason = LinkFailed, "not_chosen"
+	}
 	if l.Status == LinkConfirming && now.After(l.ParkedUntil.Add(redeemTTL)) {
 		l.Status, l.Reason = LinkFailed, "interrupted"
 	}
@@ -64,8 +68,15 @@ type Link struct {
 	// Params are fields of the connector that were known when the link was made; Typed are those that the person filled in
 	// before going to the provider. Neither holds a secret.
 	Params, Typed map[string]string
-	Status        LinkStatus
-	Reason        string
+	// Captured are values from the provider's answers to the browser: claims, until they are proved. Setup tells that the answer
+	// that is waited for is that of a setup page.
+	Captured map[string]string `json:",omitempty"`
+	Setup    bool              `json:",omitempty"`
+	// Choice is what the person has to choose before the connection is active, in the browser that Browser is the hash of.
+	Choice  *Choice `json:",omitempty"`
+	Browser string  `json:",omitempty"`
+	Status  LinkStatus
+	Reason  string
 
 	ClientOwner tenant.ID
 	ClientID    string

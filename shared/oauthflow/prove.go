@@ -127,6 +127,9 @@ func (f *Flow) discard(ctx context.Context, l Link, spec *catalog.Connector, cli
 	}
 	if err == nil && ok {
 		err = f.revoke(ctx, spec, client, call, res)
+		for _, set := range res.Sets {
+			err = errors.Join(err, f.revoke(ctx, spec, client, call, set))
+		}
 	}
 	if err != nil {
 		f.Log.WarnContext(ctx, "unused tokens were not revoked", "connector", spec.ID, "error", err)
@@ -137,7 +140,7 @@ func (f *Flow) discard(ctx context.Context, l Link, spec *catalog.Connector, cli
 func (f *Flow) alone(ctx context.Context, l Link) (bool, error) {
 	all, err := f.Siblings.ConnectionsOf(ctx, l.Scope)
 	for _, c := range all {
-		if c.Connector == l.Connector && c.Status != connection.Revoked && c.Refresh.Generation > 0 {
+		if c.Connector == l.Connector && !c.Part() && c.Status != connection.Revoked && c.Refresh.Generation > 0 {
 			return false, err
 		}
 	}
@@ -145,11 +148,20 @@ func (f *Flow) alone(ctx context.Context, l Link) (bool, error) {
 }
 
 func (f *Flow) revoke(ctx context.Context, spec *catalog.Connector, client connection.Client, call catalog.RevokeSpec, res connection.Tokens) error {
-	about := res.Access
-	if call.Token == catalog.TokenRefresh && !res.Refresh.IsZero() {
-		about = res.Refresh
+	for _, kind := range call.Kinds(!res.Refresh.IsZero()) {
+		about := res.Access
+		if kind == catalog.TokenRefresh {
+			about = res.Refresh
+		}
+		if err := f.revokeOne(ctx, spec, client, call, res.Access, about); err != nil {
+			return err
+		}
 	}
-	req, err := call.HTTP(ctx, spec.APIAuth, client.Secret.Reveal(reveal.Key{}), res.Access.Reveal(reveal.Key{}), about.Reveal(reveal.Key{}))
+	return nil
+}
+
+func (f *Flow) revokeOne(ctx context.Context, spec *catalog.Connector, client connection.Client, call catalog.RevokeSpec, access, about secret.Text) error {
+	req, err := call.HTTP(ctx, spec.APIAuth, client.Secret.Reveal(reveal.Key{}), access.Reveal(reveal.Key{}), about.Reveal(reveal.Key{}))
 	if err != nil {
 		return err
 	}

@@ -41,7 +41,7 @@ func TestReconnect_ChangesOnlyWhatWasAsked(t *testing.T) {
 				t.Fatal(err)
 			}
 			if c.dead {
-				if _, err := w.store.UpdateConnection(t.Context(), first, func(x connection.Connection) (connection.Connection, error) {
+				if _, err := w.store.UpdateConnection(t.Context(), first.Connection, func(x connection.Connection) (connection.Connection, error) {
 					x.Status = connection.ReauthorizationRequired
 					return x, nil
 				}); err != nil {

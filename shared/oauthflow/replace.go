@@ -15,7 +15,7 @@ type Replacements interface {
 	Slot(ctx context.Context, ref connection.Ref, g uint64) (s connection.Slot, ok bool, err error)
 	// ActivateOver is Connections.Activate, and in the same transaction former, which is new, gets a row of its own with its
 	// tokens: either both happen or neither.
-	ActivateOver(ctx context.Context, c connection.Connection, s connection.Slot, g connection.Grant, former connection.Connection, kept connection.Slot) error
+	ActivateOver(ctx context.Context, c connection.Connection, s connection.Slot, g connection.Grant, former connection.Connection, kept connection.Slot, parts ...connection.PartActivation) error
 }
 
 // Retirements gets revoked connections ended at their providers, for as long as that takes.
@@ -72,18 +72,18 @@ func (f *Flow) rebind(ctx context.Context, from, to connection.Binding, sealed [
 
 // replace stores a grant of another account than before. The queue is told first: a message about a connection that never came
 // to be does nothing, while a connection that nobody was told of would keep its tokens alive.
-func (f *Flow) replace(ctx context.Context, a activation, next connection.Connection, slot connection.Slot, g connection.Grant) error {
+func (f *Flow) replace(ctx context.Context, a activation, next connection.Connection, slot connection.Slot, g connection.Grant, parts ...connection.PartActivation) error {
 	former, kept, ok, err := f.former(ctx, a, g.At)
 	if err != nil {
 		return err
 	}
 	if !ok {
-		return f.Connections.Activate(ctx, next, slot, g)
+		return f.Connections.Activate(ctx, next, slot, g, parts...)
 	}
 	if err := f.Retirements.Retire(ctx, former.Ref, "reconnect", replaceDelay); err != nil {
 		return err
 	}
-	if err := f.Replacements.ActivateOver(ctx, next, slot, g, former, kept); err != nil {
+	if err := f.Replacements.ActivateOver(ctx, next, slot, g, former, kept, parts...); err != nil {
 		return err
 	}
 	l := a.link

@@ -17,10 +17,11 @@ import (
 // replaced connects 1001, and reconnects as 2002; err is how the reconnect ended.
 func replaced(t *testing.T, w *world) (first connection.Connection, err error) {
 	t.Helper()
-	first, err = w.flow.Confirm(t.Context(), w.parked(nil), "user_alice", "k")
+	done, err := w.flow.Confirm(t.Context(), w.parked(nil), "user_alice", "k")
 	if err != nil {
 		t.Fatal(err)
 	}
+	first = done.Connection
 	w.account = "2002"
 	l := w.parked(func(q *oauthflow.CreateRequest) { q.Connection, q.Change = first.ID, oauthflow.Change{Account: true} })
 	_, err = w.flow.Confirm(t.Context(), l, "user_alice", "k")

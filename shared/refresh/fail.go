@@ -31,6 +31,9 @@ const ReasonScopesNarrowed = "scopes_narrowed"
 // stored yet.
 const ReasonAwaitingRescue = "awaiting_rescue"
 
+// ReasonIncomplete comes with a refresh whose access token is not of use yet: a step that the connector wants behind it failed.
+const ReasonIncomplete = "step_failed"
+
 // Events beside those that are also kinds of audit records.
 const (
 	EventDelayed        audit.Kind = "connection.refresh_delayed"

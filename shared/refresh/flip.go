@@ -34,6 +34,9 @@ func (c *Coordinator) flip(ctx context.Context, j job, s connection.Slot, r conn
 		}
 		if err == nil || errors.Is(err, errDone) {
 			c.refreshed(ctx, j, done, r)
+			if s.Facts.Incomplete != "" {
+				return connection.RefreshResult{Status: connection.RefreshDelayed, Generation: done.Refresh.Generation, ExpiresAt: done.ExpiresAt, Reason: ReasonIncomplete, RetryAfter: max(time.Second, done.Refresh.NextTry.Sub(c.Now()))}, nil
+			}
 			return connection.RefreshResult{Status: connection.RefreshRefreshed, Generation: done.Refresh.Generation, ExpiresAt: done.ExpiresAt}, nil
 		}
 		if try < flipTries {
@@ -64,12 +67,17 @@ func (c *Coordinator) advance(x connection.Connection, spec *catalog.Connector, 
 		maps.Copy(merged, s.Facts.Metadata)
 		x.Metadata = merged
 	}
-	used := x.Refresh.UsedAt
+	used, fails := x.Refresh.UsedAt, x.Refresh.Fails
 	x.Refresh = connection.RefreshState{Generation: s.Generation, Fence: x.Refresh.Fence, Rotates: x.Refresh.Rotates || s.Facts.Rotated, UsedAt: used}
 	if r.By == ByExecute || used.IsZero() {
 		x.Refresh.UsedAt = now
 	}
 	x.Refresh.DueAt = due(x, spec, now, c.Jitter())
+	if s.Facts.Incomplete != "" { // the refresh token is safe, the access token is of no use: ask again, less and less often
+		x.Refresh.Fails, x.Refresh.LastError = fails+1, s.Facts.Incomplete
+		x.Refresh.NextTry = now.Add(backoff(fails, 0, c.Jitter()))
+		x.Refresh.DueAt = x.Refresh.NextTry
+	}
 	return x
 }
 

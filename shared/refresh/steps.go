@@ -186,7 +186,7 @@ func (c *Coordinator) shadow(ctx context.Context, j job, res connection.Tokens) 
 // tell writes the audit record and the event. Neither undoes a refresh that happened, so failures are logged.
 func (c *Coordinator) tell(ctx context.Context, kind audit.Kind, conn connection.Connection, r connection.RefreshRequest, outcome, reason string) {
 	err := c.Recorder.Record(ctx, audit.Record{ID: c.NewID("aud"), Kind: kind, Time: c.Now(), Tenant: conn.Tenant, Principal: string(conn.Principal),
-		Connector: conn.Connector, Connection: string(conn.ID), Grant: string(conn.Grant), Scopes: conn.Scopes, Generation: conn.Refresh.Generation, Outcome: outcome, Reason: reason, By: r.By})
+		Connector: conn.Connector, Connection: string(conn.Shown()), Grant: string(conn.Grant), Scopes: conn.Scopes, Generation: conn.Refresh.Generation, Outcome: outcome, Reason: reason, By: r.By})
 	if err != nil {
 		c.Log.ErrorContext(ctx, "refresh not audited", "connection", conn.ID, "error", err)
 	}

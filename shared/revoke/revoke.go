@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"behalf.dev/behalf/shared/audit"
@@ -162,7 +163,7 @@ func (r *Revoker) report(ctx context.Context, c connection.Connection) error {
 		outcome = "failed"
 	}
 	err := r.Recorder.Record(ctx, audit.Record{ID: r.NewID("aud"), Kind: audit.ProviderRevocation, Time: r.Now(), Tenant: c.Tenant, Principal: string(c.Principal), Connector: c.Connector,
-		Connection: string(c.ID), Grant: string(c.Grant), Outcome: outcome, Reason: c.Revocation.Provider, DurationMS: r.Now().Sub(c.Revocation.At).Milliseconds(), By: "revoke"})
+		Connection: string(c.Shown()), Grant: string(c.Grant), Outcome: outcome, Reason: c.Revocation.Provider, DurationMS: r.Now().Sub(c.Revocation.At).Milliseconds(), By: "revoke"})
 	if err != nil {
 		return fmt.Errorf("record the revocation of %s: %w", c.ID, err)
 	}
@@ -241,12 +242,12 @@ func (r *Revoker) about(ctx context.Context, c connection.Connection, slot conne
 	if err != nil && !fault.Is(err, fault.NotFound) {
 		return "", "", err
 	}
-	call, ok, err := spec.RevokeRequest(c.Metadata, client.ID)
+	call, ok, err := spec.RevokeRequest(catalog.WithAccount(c.Metadata, c.Account.ID), client.ID)
 	if err != nil {
 		return "", "", err
 	}
 	if !ok {
-		return Unsupported, spec.Name + " offers no revocation; the user can remove the access in the account's settings there", nil
+		return Unsupported, byHand(spec), nil
 	}
 	if call.BlastRadius != catalog.BlastToken {
 		if n, err := r.sharing(ctx, c); err != nil || n > 0 {
@@ -261,37 +262,66 @@ func (r *Revoker) sharing(ctx context.Context, c connection.Connection) (int, er
 	all, err := r.Connections.ConnectionsOf(ctx, c.Scope)
 	n := 0
 	for _, o := range all {
-		if o.ID != c.ID && o.Connector == c.Connector && o.Status != connection.Revoked && o.Refresh.Generation > 0 && o.Account.ID == c.Account.ID && o.ClientOwner == c.ClientOwner {
+		if o.ID == c.ID || o.ID == c.Main || o.Part() || o.Connector != c.Connector || o.Status == connection.Revoked || o.Refresh.Generation == 0 || o.ClientOwner != c.ClientOwner {
+			continue
+		}
+		if c.Account.ID == "" || o.Account.ID == c.Account.ID { // an account that nobody knows yet may be any
 			n++
 		}
 	}
 	return n, err
 }
 
+// ask makes the request, or one about each token.
 func (r *Revoker) ask(ctx context.Context, c connection.Connection, spec *catalog.Connector, call catalog.RevokeSpec, client connection.Client, slot connection.Slot) (provider, answer string, err error) {
 	access, err := r.Sealer.Open(ctx, c.Ref.Binding(connection.AccessToken, slot.Generation), slot.Access)
 	if err != nil {
 		return "", "", err
 	}
-	about := access
-	if call.Token == catalog.TokenRefresh && slot.Refresh != nil {
-		if about, err = r.Sealer.Open(ctx, c.Ref.Binding(connection.RefreshToken, slot.Generation), slot.Refresh); err != nil {
-			return "", "", err
-		}
-	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
+	var said []string
+	for _, kind := range call.Kinds(slot.Refresh != nil) {
+		about := access
+		if kind == catalog.TokenRefresh {
+			if about, err = r.Sealer.Open(ctx, c.Ref.Binding(connection.RefreshToken, slot.Generation), slot.Refresh); err != nil {
+				return "", "", err
+			}
+		}
+		summary, err := r.once(ctx, spec, call, client, access, about)
+		if err != nil {
+			return "", "", err
+		}
+		said = append(said, summary)
+	}
+	if left := call.LivesOn(slot.Refresh != nil); left != "" {
+		said = append(said, left)
+	}
+	return Done, strings.Join(said, "; "), nil
+}
+
+// once makes one request about one token.
+func (r *Revoker) once(ctx context.Context, spec *catalog.Connector, call catalog.RevokeSpec, client connection.Client, access, about secret.Text) (string, error) {
 	req, err := call.HTTP(ctx, spec.APIAuth, client.Secret.Reveal(reveal.Key{}), access.Reveal(reveal.Key{}), about.Reveal(reveal.Key{}))
 	if err != nil {
-		return "", "", err
+		return "", err
 	}
 	res, err := r.Provider.Do(req)
 	if err != nil {
-		return "", "", err
+		return "", err
 	}
 	ok, summary := spec.ParseRevoke(res.Status, res.Header, res.Body)
-	if ok {
-		return Done, summary, nil
+	if !ok {
+		return "", fault.New(fault.ProviderError, "%s did not confirm the revocation: %s", spec.Name, summary).With("provider_status", res.Status)
 	}
-	return "", "", fault.New(fault.ProviderError, "%s did not confirm the revocation: %s", spec.Name, summary).With("provider_status", res.Status)
+	return summary, nil
+}
+
+// byHand says how the access is removed where nobody can be told.
+func byHand(spec *catalog.Connector) string {
+	text, at := spec.Manual()
+	if text == "" {
+		return spec.Name + " offers no revocation; the user can remove the access in the account's settings there"
+	}
+	return strings.TrimSpace(text + " " + at)
 }

@@ -23,6 +23,8 @@ func ConditionalWrites(t *testing.T, open func(t *testing.T) Store) {
 		"Activate_KnownGrant_LeavesNoTrace":             activateTwice,
 		"Activate_OverAShadow_ReplacesIt":               activateOverShadow,
 		"ActivateOver_BothOrNeither":                    activateOver,
+		"Activate_WithParts_AllOrNothing":               activateParts,
+		"Due_LooseTokens_UntilTheyAreErased":            looseConnections,
 		"Link_UpdatedFromOldVersion_Conflict":           linkConsumed,
 		"Link_KnownHash_LeavesNoTrace":                  linkHashTaken,
 		"PutClaim_EachState":                            claimStates,

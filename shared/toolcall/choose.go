@@ -16,13 +16,13 @@ func (e *Executor) choose(r *run, all []Held) (Held, error) {
 	now := e.Now()
 	var live []Held
 	for _, h := range all {
-		if h.Live(now) && h.Status != connection.Pending {
+		if !h.Part() && h.Live(now) && h.Status != connection.Pending {
 			live = append(live, h)
 		}
 	}
 	switch len(live) {
 	case 0:
-		if slices.ContainsFunc(all, func(h Held) bool { return h.Status == connection.Revoked }) {
+		if slices.ContainsFunc(all, func(h Held) bool { return h.Status == connection.Revoked && !h.Part() }) {
 			return Held{}, e.wayIn(r, fault.New(fault.Revoked, "the %s connection was revoked; the account must be connected again", r.spec.Name), nil)
 		}
 		return Held{}, e.wayIn(r, fault.New(fault.ConnectionRequired, "no %s account is connected for this principal", r.spec.Name), nil)
@@ -47,7 +47,7 @@ func (e *Executor) named(r *run, all []Held) (Held, error) {
 		return Held{}, err
 	}
 	for _, h := range all {
-		if h.ID == id {
+		if h.ID == id && !h.Part() {
 			return h, e.usable(r, h)
 		}
 	}

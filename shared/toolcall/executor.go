@@ -181,6 +181,7 @@ type run struct {
 	digest   string
 	held     Held
 	within   []Held // what the session reaches at the connector
+	part     *Held  // whose token the call goes out with, when it is not the main one of held
 	token    secret.Text
 	claim    *Claim
 	status   int
@@ -279,7 +280,10 @@ func (e *Executor) admit(ctx context.Context, r *run, resolve func(*run) error) 
 	if r.held, err = e.choose(r, snap.Connections); err != nil {
 		return err
 	}
-	if missing := r.op.missing(r.held.Scopes); len(missing) > 0 { // 4
+	if err := e.choosePart(r, snap.Connections); err != nil {
+		return err
+	}
+	if missing := r.op.missing(r.from().Scopes); len(missing) > 0 { // 4
 		return e.scopeMissing(r, missing)
 	}
 	return e.govern(ctx, r, snap.Gates)

@@ -130,7 +130,10 @@ func (e *Executor) lacks(s authn.Session, t *catalog.Tool, held []Held) *fault.E
 	r := &run{session: s, spec: t.Connector(), op: &operation{name: t.Name, missing: t.MissingScopes}}
 	short := false
 	for _, h := range held {
-		if h.Status == connection.Active && len(t.MissingScopes(h.Scopes)) == 0 {
+		if h.Part() {
+			continue
+		}
+		if h.Status == connection.Active && len(t.MissingScopes(scopesFor(h, t.TokenSet, held))) == 0 {
 			return nil
 		}
 		if h.Status == connection.Active && !short {
@@ -138,7 +141,7 @@ func (e *Executor) lacks(s authn.Session, t *catalog.Tool, held []Held) *fault.E
 		}
 	}
 	if short {
-		return e.scopeMissing(r, t.MissingScopes(r.held.Scopes))
+		return e.scopeMissing(r, t.MissingScopes(scopesFor(r.held, t.TokenSet, held)))
 	}
 	_, err := e.choose(r, held)
 	return fault.From(err)
@@ -146,7 +149,7 @@ func (e *Executor) lacks(s authn.Session, t *catalog.Tool, held []Held) *fault.E
 
 func accounts(held []Held) (out []Account) {
 	for _, h := range held {
-		if h.Status == connection.Active {
+		if h.Status == connection.Active && !h.Part() {
 			out = append(out, Account{h.ID, h.Account.Login})
 		}
 	}

@@ -30,6 +30,9 @@ type operation struct {
 	// method and path are for the audit trail of a proxied request; empty for a tool, whose name says as much.
 	method, path string
 
+	// tokenSet names the token that the call goes out with; empty is the main one.
+	tokenSet string
+
 	missing func(granted []string) []string
 	bind    func(meta map[string]string) (catalog.Request, error)
 	shape   func(egress.Response) (json.RawMessage, error)
@@ -44,7 +47,7 @@ func (e *Executor) resolveTool(r *run) error {
 		return fault.From(err).WithField("/tool")
 	}
 	r.spec = spec
-	r.op = &operation{name: tool.Name, effect: tool.Effect, idempotent: tool.Idempotent, keyHeader: tool.IdempotencyHeader, missing: tool.MissingScopes,
+	r.op = &operation{name: tool.Name, effect: tool.Effect, idempotent: tool.Idempotent, keyHeader: tool.IdempotencyHeader, tokenSet: tool.TokenSet, missing: tool.MissingScopes,
 		shape: func(res egress.Response) (json.RawMessage, error) { return tool.Shape(res.Status, res.Body) }}
 	if !r.session.Allows(spec.ID, tool.Name) {
 		return outsideSession(tool.Name).WithField("/tool")

@@ -17,16 +17,16 @@ import (
 // openToken is step 6. rejected is the generation that the provider refused, zero at first. A live token is used as it
 // is, even if a refresh is due: waiting for one would make every caller pay for it.
 func (e *Executor) openToken(ctx context.Context, r *run, rejected uint64) error {
-	if rejected != 0 || !r.held.Usable(e.Now()) {
+	if rejected != 0 || !r.from().Usable(e.Now()) {
 		if err := e.renew(ctx, r, rejected); err != nil {
 			return err
 		}
 	}
-	if r.held.Slot.Generation != r.held.Refresh.Generation {
+	if r.from().Slot.Generation != r.from().Refresh.Generation {
 		return fault.New(fault.Internal, "the stored tokens are missing").With("reason", "slot_missing")
 	}
 	var err error
-	r.token, err = e.Sealer.Open(ctx, r.held.Ref.Binding(connection.AccessToken, r.held.Slot.Generation), r.held.Slot.Access)
+	r.token, err = e.Sealer.Open(ctx, r.from().Ref.Binding(connection.AccessToken, r.from().Slot.Generation), r.from().Slot.Access)
 	return err
 }
 
@@ -39,7 +39,7 @@ func (e *Executor) perform(ctx context.Context, r *run) (egress.Response, error)
 		return res, err
 	}
 	if out.Kind == catalog.OutcomeExpired || out.Kind == catalog.OutcomeDead {
-		if err := e.openToken(ctx, r, r.held.Refresh.Generation); err != nil {
+		if err := e.openToken(ctx, r, r.from().Refresh.Generation); err != nil {
 			return res, err
 		}
 		if res, out, err = e.attempt(ctx, r); err != nil {

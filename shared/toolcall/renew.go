@@ -141,7 +141,10 @@ func (e *Executor) renew(ctx context.Context, r *run, rejected uint64) error {
 	for _, h := range snap.Connections {
 		if h.ID == r.held.ID {
 			r.held = h
-			return e.usable(r, h)
+			if err := e.usable(r, h); err != nil {
+				return err
+			}
+			return e.choosePart(r, snap.Connections)
 		}
 	}
 	return fault.New(fault.NotFound, "connection %s is gone", r.held.ID)
@@ -155,11 +158,11 @@ func (e *Executor) renewed(ctx context.Context, r *run, rejected uint64) (connec
 	once, cancel := context.WithTimeout(ctx, refreshWait+refreshSpare)
 	defer cancel()
 	began := time.Now()
-	k := renewal{r.session.Scope, r.spec.ID, r.held.ID, r.held.Refresh.Generation, rejected}
+	k := renewal{r.session.Scope, r.spec.ID, r.from().ID, r.from().Refresh.Generation, rejected}
 	for {
 		left := refreshWait - time.Since(began)
 		w, first := e.Renewals.join(ctx, k, func(ctx context.Context) (connection.RefreshResult, error) {
-			return e.askRefresh(ctx, r.held.Ref, rejected, left)
+			return e.askRefresh(ctx, r.from().Ref, rejected, left)
 		}, own)
 		select {
 		case <-once.Done():

@@ -58,10 +58,17 @@ func (o Offboarder) Revoke(ctx context.Context, c connection.Connection, reason,
 		}
 		announced = o.announce(ctx, done)
 	}
+	if err := o.parts(ctx, done, reason, by); err != nil {
+		return done, err
+	}
 	if done.Revocation.Erased {
 		return done, nil
 	}
-	return done, o.Queue.Send(ctx, events.RevokeWork{Connection: awslambda.RefOf(done.Ref), By: by, Announced: announced}, o.Delay)
+	delay := o.Delay
+	if done.Part() { // nobody calls directly for it
+		delay = 0
+	}
+	return done, o.Queue.Send(ctx, events.RevokeWork{Connection: awslambda.RefOf(done.Ref), By: by, Announced: announced}, delay)
 }
 
 // announce publishes that access ended, and reports whether that worked.
@@ -73,9 +80,29 @@ func (o Offboarder) announce(ctx context.Context, c connection.Connection) bool 
 	return err == nil
 }
 
+// parts ends the further tokens of a connection with it.
+func (o Offboarder) parts(ctx context.Context, main connection.Connection, reason, by string) error {
+	if len(main.TokenSets) == 0 {
+		return nil
+	}
+	all, err := o.DB.ConnectionsOf(ctx, main.Scope)
+	if err != nil {
+		return fmt.Errorf("find the parts of %s: %w", main.ID, err)
+	}
+	for _, c := range all {
+		if c.Main != main.ID || c.Status == connection.Revoked && c.Revocation.Erased {
+			continue
+		}
+		if _, err := o.Revoke(ctx, c, reason, by); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (o Offboarder) record(ctx context.Context, c connection.Connection, reason, by string) error {
 	err := o.DB.Record(ctx, audit.Record{ID: o.NewID("aud"), Kind: audit.ConnectionRevoked, Time: o.Now(), Tenant: c.Tenant, Principal: string(c.Principal),
-		Connector: c.Connector, Connection: string(c.ID), Grant: string(c.Grant), Scopes: c.Scopes, Reason: reason, By: by, Outcome: "succeeded"})
+		Connector: c.Connector, Connection: string(c.Shown()), Grant: string(c.Grant), Scopes: c.Scopes, Reason: reason, By: by, Outcome: "succeeded"})
 	if err != nil {
 		return fmt.Errorf("record the revocation of %s: %w", c.ID, err)
 	}

@@ -29,10 +29,15 @@ func (e *Endpoint) renew(ctx context.Context, c *catalog.Connector, client conne
 	call := e.call(c, client, metadata)
 	call.renews = true
 	t, err := ask(call, req)
+	if err != nil {
+		return t, err
+	}
+	t.Sets = nil
+	t, err = e.completeRefresh(ctx, c, client, t, secret.Text{}, metadata)
 	if err != nil || c.RefreshKind() == catalog.RefreshAsClient {
 		return t, err // what is kept stays as it is
 	}
-	return keepFor(c, t)
+	return keepFor(c, t) // of the token that the steps made
 }
 
 // keepFor decides what an answer leaves for the next refresh, where that is no refresh token. An access token that is traded

@@ -64,7 +64,11 @@ func (e *Endpoint) exchange(ctx context.Context, c *catalog.Connector, client co
 	if err != nil {
 		return t, out, err
 	}
-	t, err = keepFor(c, t)
+	t, err = e.complete(ctx, c, client, t, secret.Text{}, r.Metadata)
+	if err != nil {
+		return t, out, err
+	}
+	t, err = keepFor(c, t) // of the token that the steps made
 	return t, out, err
 }
 
@@ -73,7 +77,12 @@ func (e *Endpoint) exchange(ctx context.Context, c *catalog.Connector, client co
 func (e *Endpoint) Refresh(ctx context.Context, c *catalog.Connector, client connection.Client, token secret.Text, metadata map[string]string) (connection.Tokens, error) {
 	switch {
 	case c.Mode.Mints():
-		return e.mint(ctx, c, client, token, metadata)
+		t, err := e.mint(ctx, c, client, token, metadata)
+		if err != nil {
+			return t, err
+		}
+		t.Sets = nil
+		return e.completeRefresh(ctx, c, client, t, secret.Text{}, metadata)
 	case c.RefreshKind() != catalog.RefreshWithToken:
 		return e.renew(ctx, c, client, token, metadata)
 	}
@@ -92,7 +101,8 @@ func (e *Endpoint) Refresh(ctx context.Context, c *catalog.Connector, client con
 	if err != nil {
 		return t, &refresh.EndpointError{Outcome: out, Sent: call.sent, Err: err}
 	}
-	return t, nil
+	t.Sets = nil // a refresh is of one token
+	return e.completeRefresh(ctx, c, client, t, token, metadata)
 }
 
 func config(c *catalog.Connector, client connection.Client, metadata map[string]string) (*oauth2.Config, error) {
@@ -182,7 +192,11 @@ func (k *call) read(libErr error) (connection.Tokens, catalog.Outcome, error) {
 		f := fault.New(fault.ProviderError, "%s gave no answer to the token request", k.c.Name).With("connector", k.c.ID).With("reason", "no_answer").WithRetryAfter(5 * time.Second)
 		return connection.Tokens{}, catalog.Outcome{}, f.WithCause(libErr)
 	}
-	res, err := k.c.ParseTokenBody(k.status, k.header, k.body, k.e.now())
+	parse := k.c.ParseTokenBody
+	if k.renews {
+		parse = k.c.ParseRefreshBody
+	}
+	res, err := parse(k.status, k.header, k.body, k.e.now())
 	if err != nil {
 		var p *catalog.ProviderFailure
 		if errors.As(err, &p) {
@@ -190,7 +204,7 @@ func (k *call) read(libErr error) (connection.Tokens, catalog.Outcome, error) {
 		}
 		return connection.Tokens{}, catalog.Outcome{Kind: catalog.OutcomeError, Reason: "unreadable_answer", Status: k.status}, err
 	}
-	t := connection.Tokens{Access: res.AccessToken, Refresh: res.RefreshToken, Facts: connection.TokenFacts{ExpiresAt: res.ExpiresAt, RefreshExpiresAt: res.RefreshExpiresAt, Metadata: res.Metadata}}
+	t := connection.Tokens{Access: res.AccessToken, Refresh: res.RefreshToken, Facts: connection.TokenFacts{ExpiresAt: res.ExpiresAt, RefreshExpiresAt: res.RefreshExpiresAt, Metadata: res.Metadata}, Sets: setsOf(res)}
 	if res.ScopesStated {
 		t.Facts.Scopes = res.Scopes
 	}
