@@ -59,7 +59,7 @@ func (e *Endpoint) Exchange(ctx context.Context, c *catalog.Connector, client co
 	if err != nil {
 		return t, err
 	}
-	t, err = e.complete(ctx, c, client, t, secret.Text{}, r.Metadata)
+	t, err = e.complete(ctx, c, client, c.ExtraSteps(false), t, secret.Text{}, r.Metadata)
 	if err != nil {
 		return t, err
 	}
