@@ -27,6 +27,8 @@ type setupSpec struct {
 
 // stepSpec is one more request before an access token is usable, after the exchange and after each refresh.
 type stepSpec struct {
+	// On is exchange, refresh or, left out, both.
+	On      []string          `yaml:"on"`
 	Request stepRequestSpec   `yaml:"request"`
 	Success []condition       `yaml:"success"`
 	Map     stepMap           `yaml:"map"`

@@ -158,6 +158,12 @@ func checkStep(s *source, m *manifest, at string, step stepSpec) {
 	if !m.Auth.Mode.Asks() {
 		s.add(at, "modes jwt, api_key, basic and bearer ask no token endpoint")
 	}
+	for _, on := range step.On {
+		oneOf(s, at+".on", on, onExchange, onRefresh)
+	}
+	if m.Auth.Mode != ModeOAuth2 && len(step.On) > 0 {
+		s.add(at+".on", "only mode oauth2 has an exchange; leave it out")
+	}
 	oneOf(s, at+".request.method", r.Method, http.MethodGet, http.MethodPost)
 	oneOf(s, at+".request.auth", string(r.Auth), string(CallAuthNone), string(CallAuthBearer), string(CallAuthClientBasic))
 	if r.Auth == CallAuthClientBasic && !m.hasSecret() {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,8 +38,18 @@ const (
 	stepClientSecret = "client.secret"
 )
 
-// ExtraSteps is how many requests follow each answer of the token endpoint before its access token is of use.
-func (c *Connector) ExtraSteps() int { return len(c.m.Token.ExtraSteps) }
+// ExtraSteps are the requests, by their number, that follow an answer of the token endpoint before its access token is of use.
+// renews tells a refresh, or a mint, from an exchange.
+func (c *Connector) ExtraSteps(renews bool) []int {
+	on := map[bool]string{false: onExchange, true: onRefresh}[renews]
+	var out []int
+	for i, step := range c.m.Token.ExtraSteps {
+		if len(step.On) == 0 || slices.Contains(step.On, on) {
+			out = append(out, i)
+		}
+	}
+	return out
+}
 
 // StepRequest is request i behind a token answer, credentials included: its URL may be a secret.
 func (c *Connector) StepRequest(ctx context.Context, i int, meta map[string]string, v StepValues) (*http.Request, error) {

@@ -17,17 +17,17 @@ import (
 	"behalf.dev/behalf/shared/secret/reveal"
 )
 
-// complete makes the requests that a connector wants behind a token answer (token.extra_steps), each once. kept is the refresh
+// complete makes the requests steps that a connector wants behind a token answer (token.extra_steps), each once. kept is the refresh
 // token that was in force before. The tokens so far come with an error: whoever cannot use them may have to give them back.
-func (e *Endpoint) complete(ctx context.Context, c *catalog.Connector, client connection.Client, t connection.Tokens, kept secret.Text, metadata map[string]string) (connection.Tokens, error) {
-	if c.ExtraSteps() == 0 {
+func (e *Endpoint) complete(ctx context.Context, c *catalog.Connector, client connection.Client, steps []int, t connection.Tokens, kept secret.Text, metadata map[string]string) (connection.Tokens, error) {
+	if len(steps) == 0 {
 		return t, nil
 	}
 	if !t.Refresh.IsZero() {
 		kept = t.Refresh
 	}
 	so := catalog.TokenResponse{AccessToken: t.Access, ExpiresAt: t.Facts.ExpiresAt, Metadata: maps.Clone(t.Facts.Metadata)}
-	for i := range c.ExtraSteps() {
+	for _, i := range steps {
 		meta := maps.Clone(metadata)
 		if meta == nil {
 			meta = map[string]string{}
@@ -72,7 +72,7 @@ func (e *Endpoint) step(c *catalog.Connector, i int, req *http.Request, so catal
 // whatever becomes of the steps: the tokens are then given out as incomplete, and a later refresh tries again. Without a new one
 // nothing is lost, and the refresh has failed for now. A step that fails never ends a grant.
 func (e *Endpoint) completeRefresh(ctx context.Context, c *catalog.Connector, client connection.Client, t connection.Tokens, kept secret.Text, metadata map[string]string) (connection.Tokens, error) {
-	done, err := e.complete(ctx, c, client, t, kept, metadata)
+	done, err := e.complete(ctx, c, client, c.ExtraSteps(true), t, kept, metadata)
 	if err == nil {
 		return done, nil
 	}

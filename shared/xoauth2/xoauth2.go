@@ -64,7 +64,7 @@ func (e *Endpoint) exchange(ctx context.Context, c *catalog.Connector, client co
 	if err != nil {
 		return t, out, err
 	}
-	t, err = e.complete(ctx, c, client, t, secret.Text{}, r.Metadata)
+	t, err = e.complete(ctx, c, client, c.ExtraSteps(false), t, secret.Text{}, r.Metadata)
 	if err != nil {
 		return t, out, err
 	}
