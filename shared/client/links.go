@@ -96,3 +96,32 @@ type PortalLink struct {
 func (c *Client) CreatePortalLink(ctx context.Context, r PortalLinkRequest) (PortalLink, error) {
 	return get[PortalLink](ctx, c, call{method: http.MethodPost, route: "/v1/portal-links", body: r})
 }
+
+// MCPLoginRequest says who is logging an interactive MCP client in.
+type MCPLoginRequest struct {
+	// MCPLogin is the parameter mcp_login that your login page was given.
+	MCPLogin  string `json:"mcp_login"`
+	Tenant    string `json:"tenant"`
+	Principal string `json:"principal"`
+	// Connectors and Tools are the only ones that the client may use; empty means all.
+	Connectors []string `json:"connectors,omitempty"`
+	Tools      []string `json:"tools,omitempty"`
+}
+
+// MCPLogin is a login that waits for its user's consent, until ExpiresAt.
+type MCPLogin struct {
+	Tenant    string `json:"tenant"`
+	Principal string `json:"principal"`
+	// ClientID is the address of the client's metadata document; ClientName is its own word.
+	ClientID   string `json:"client_id"`
+	ClientName string `json:"client_name"`
+	// ContinueURL is where to send the browser of this principal, and nobody else's. Do not log it.
+	ContinueURL string    `json:"continue_url"`
+	ExpiresAt   time.Time `json:"expires_at"`
+}
+
+// ConfirmMCPLogin says who the user is that an MCP client sent to your login page. Never confirm for anybody but the user of the very
+// request that brought mcp_login; redirect that browser to ContinueURL at once.
+func (c *Client) ConfirmMCPLogin(ctx context.Context, r MCPLoginRequest) (MCPLogin, error) {
+	return get[MCPLogin](ctx, c, call{method: http.MethodPost, route: "/v1/mcp-logins", body: r})
+}

@@ -95,6 +95,9 @@ func methods() []method {
 		{"POST /v1/portal-links", "", nil, func(x ctx, c cl) (any, error) {
 			return c.CreatePortalLink(x, client.PortalLinkRequest{Tenant: "acme", Principal: "user_alice"})
 		}},
+		{"POST /v1/mcp-logins", "", nil, func(x ctx, c cl) (any, error) {
+			return c.ConfirmMCPLogin(x, client.MCPLoginRequest{MCPLogin: "once", Tenant: "acme", Principal: "user_alice"})
+		}},
 		{"GET /v1/connect-links/{link}", "", nil, func(x ctx, c cl) (any, error) { return c.ConnectLink(x, "cl_acme.x") }},
 		{"POST /v1/connect-links/{link}/confirm", "", nil, func(x ctx, c cl) (any, error) { return c.ConfirmConnectLink(x, "cl_acme.x", "user_alice") }},
 		{"POST /v1/sessions", "", []string{"token_type", "expires_in"}, func(x ctx, c cl) (any, error) { s, err := c.CreateSession(x, run); return withToken(s), err }},
