@@ -130,6 +130,8 @@ type RefreshState struct {
 	// LeaseOwner and LeaseUntil say who may refresh now.
 	LeaseOwner string
 	LeaseUntil time.Time
+	// Followed is the fence of the last lease behind which somebody else queued another look.
+	Followed uint64 `json:",omitempty"`
 	// IntentGeneration is set just before the provider is called, for providers that never forgive a repeated refresh:
 	// it tells a crash before sending from one after.
 	IntentGeneration uint64

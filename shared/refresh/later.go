@@ -41,11 +41,22 @@ func (c *Coordinator) again(ctx context.Context, ref connection.Ref, pause time.
 }
 
 // follow queues another look for when the lease in the way ends, if its holder asks again while a grace period runs out: the look that
-// met it was the one that would have found it gone.
+// met it was the one that would have found it gone. One look for each lease, or in an outage the looks would be ever more.
 func (c *Coordinator) follow(ctx context.Context, leased connection.Connection) {
 	spec, err := c.Connector(leased.Connector)
-	left := leased.Refresh.LeaseUntil.Sub(c.Now())
-	if err == nil && left > 0 && left <= hastyLease && leased.Refresh.IntentGeneration == leased.Refresh.Generation+1 && classOf(spec, leased).rotation == catalog.RotationGrace {
+	fence, left := leased.Refresh.Fence, leased.Refresh.LeaseUntil.Sub(c.Now())
+	if err != nil || left <= 0 || left > hastyLease || leased.Refresh.Followed == fence ||
+		leased.Refresh.IntentGeneration != leased.Refresh.Generation+1 || classOf(spec, leased).rotation != catalog.RotationGrace {
+		return
+	}
+	_, err = c.Connections.UpdateConnection(ctx, leased, func(x connection.Connection) (connection.Connection, error) {
+		if x.Refresh.Fence != fence || x.Refresh.Followed == fence {
+			return x, errDone
+		}
+		x.Refresh.Followed = fence
+		return x, nil
+	})
+	if err == nil {
 		c.again(ctx, leased.Ref, left)
 	}
 }

@@ -38,7 +38,7 @@ func conn(s tenant.Scope, connector string, n int) connection.Connection {
 		Account: connection.Account{ID: "42", Login: "octo", Name: "Octo ü", Email: "o@example.com", TenantID: "t", TenantName: "T"},
 		Scopes:  []string{"repo", "user"}, Metadata: map[string]string{"instance_url": "https://x.example"}, Grant: "grant_1", ClientOwner: tenant.Deployment,
 		ExpiresAt: at.Add(time.Hour), RefreshExpiresAt: at.Add(time.Hour * 24), Created: at, Updated: at, RefreshedAt: at,
-		Refresh: connection.RefreshState{Generation: 1, Fence: 3, LeaseOwner: "lease_1", LeaseUntil: at, IntentGeneration: 2, IntentAt: at, Fails: 2, NextTry: at,
+		Refresh: connection.RefreshState{Generation: 1, Fence: 3, LeaseOwner: "lease_1", LeaseUntil: at, Followed: 2, IntentGeneration: 2, IntentAt: at, Fails: 2, NextTry: at,
 			Rotates: true, DueAt: at.Add(time.Minute)},
 	}
 }
