@@ -83,7 +83,7 @@ func (s *Stack) confirmLogin(ctx context.Context, body map[string]string) (strin
 		return "", err
 	}
 	if res.StatusCode != http.StatusCreated {
-		return "", fmt.Errorf("Behalf says: %s", out.Detail)
+		return "", fmt.Errorf("the login was refused: %s", out.Detail)
 	}
 	return out.URL, nil
 }
