@@ -101,7 +101,7 @@ func suppressed() []suppression {
 		{"AwsSolutions-APIG4", "Apiwellknownoauthprotectedresource(mcp|mcpview)?GET[0-9A-F]{8}", "", "public by purpose: where a client without a credential learns how to get one (RFC 9728)"},
 		{"AwsSolutions-APIG4", "Api(connectlinkGET|connectlinkPOST)[0-9A-F]{8}", "", "a browser with a one-time link; the link is the credential"},
 		{"AwsSolutions-APIG4", "Api(approvetoken(GET|POST)|portallinkGET)[0-9A-F]{8}", "", "a browser with a one-time link; the link is the credential"},
-		{"AwsSolutions-APIG4", "Apiportal(GET|connectionsconnection(GET|POST)|loginsloginPOST)[0-9A-F]{8}", "", "a browser that opened a one-time link; its cookie, and a token in each form, are the credential"},
+		{"AwsSolutions-APIG4", "Apiportal(GET|POST|connectionsconnection(GET|POST)|loginsloginPOST)[0-9A-F]{8}", "", "a browser that opened a one-time link; its cookie, and a token in each form, are the credential"},
 		{"AwsSolutions-APIG4", "Apiwellknown(oauthauthorizationserver|openidconfiguration)GET[0-9A-F]{8}", "", "public by purpose: what an authorization server is asked first (RFC 8414)"},
 		{"AwsSolutions-APIG4", "Apioauthauthorize(GET|POST)[0-9A-F]{8}", "", "where a login begins: nobody has a credential yet; what it may cause is bounded (docs/decisions/0079)"},
 		{"AwsSolutions-APIG4", "Apioauthconsentticket(GET|POST)[0-9A-F]{8}", "", "a browser that began a login; its cookie, the ticket and a token in the form are the credential"},
