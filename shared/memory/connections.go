@@ -118,36 +118,39 @@ func (s *Store) swap(ctx context.Context, old, next connection.Connection) (stor
 // Activate stores grant, slot and connection at once, if the stored version is c's and the grant is new; fault.Conflict
 // otherwise.
 func (s *Store) Activate(ctx context.Context, c connection.Connection, slot connection.Slot, g connection.Grant, parts ...connection.PartActivation) error {
-	return s.do(ctx, "Activate", func() error {
-		for _, p := range parts {
-			if s.connections[p.Connection.Ref].version != p.Connection.Version {
-				return errLost
-			}
-		}
-		_, known := s.grants[grantKey{c.Ref, g.ID}]
-		if s.connections[c.Ref].version != c.Version || known {
+	return s.do(ctx, "Activate", func() error { return s.activate(c, slot, g, parts) })
+}
+
+// activate is Activate for a caller who holds the lock: all of it or nothing.
+func (s *Store) activate(c connection.Connection, slot connection.Slot, g connection.Grant, parts []connection.PartActivation) error {
+	for _, p := range parts {
+		if s.connections[p.Connection.Ref].version != p.Connection.Version {
 			return errLost
 		}
-		cr, err := encodeConnection(c, c.Version+1)
-		if err != nil {
+	}
+	_, known := s.grants[grantKey{c.Ref, g.ID}]
+	if s.connections[c.Ref].version != c.Version || known {
+		return errLost
+	}
+	cr, err := encodeConnection(c, c.Version+1)
+	if err != nil {
+		return err
+	}
+	gr, err := encode(g, 1)
+	if err != nil {
+		return err
+	}
+	sr, err := encode(slot, 0)
+	if err != nil {
+		return err
+	}
+	s.connections[c.Ref], s.grants[grantKey{c.Ref, g.ID}], s.slots[slotOf(c.Ref, slot.Generation)] = cr, gr, sr
+	for _, p := range parts {
+		if err := s.setPart(p); err != nil {
 			return err
 		}
-		gr, err := encode(g, 1)
-		if err != nil {
-			return err
-		}
-		sr, err := encode(slot, 0)
-		if err != nil {
-			return err
-		}
-		s.connections[c.Ref], s.grants[grantKey{c.Ref, g.ID}], s.slots[slotOf(c.Ref, slot.Generation)] = cr, gr, sr
-		for _, p := range parts {
-			if err := s.setPart(p); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	}
+	return nil
 }
 
 // setPart writes a part of an activation; the caller holds the lock.
