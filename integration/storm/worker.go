@@ -63,6 +63,7 @@ type worker struct {
 // invocations at once, which Lambda does not: so callers share caches and limits that they would not share there.
 func Work() error {
 	w := &worker{codes: map[string]code{}}
+	awslambda.UseMemory(func(string) (string, bool) { return "256", true }) // as execute has
 	w.log, w.ids = slog.New(awslambda.WithFields(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))), ident.NewSource(w.now, nil)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

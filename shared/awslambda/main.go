@@ -51,6 +51,7 @@ func (d Deps) Jitter() float64 { return rand.Float64() }
 // Main runs a function in Lambda. wire is called once per environment; its error stops the start, in the log.
 func Main(wire func(Deps) (any, error)) {
 	log := NewLogger(os.Getenv(env.LogLevel))
+	UseMemory(os.LookupEnv)
 	handler, err := start(log, wire)
 	if err != nil {
 		log.Error("the function cannot start", "error", err)
