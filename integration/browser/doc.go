@@ -1,5 +1,5 @@
 // Package browser walks through the pages that people see in a real Chromium: the connect flow against the emulators and
-// against a real OAuth server, the attacks on it that need a browser, and the portal; in both colour schemes, on a
+// against a real OAuth server, the attacks on it that need a browser, the choice of a place, the consent page of MCP logins, and the portal; in both colour schemes, on a
 // phone's width, and under axe's accessibility rules.
 //
 // The tests run when BEHALF_BROWSER=1 (make test-browser). They use the machine's Chromium, or the one that BEHALF_CHROMIUM
