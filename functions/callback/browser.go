@@ -54,10 +54,8 @@ func (f *Function) knowing(ctx context.Context, l oauthflow.Link, err error) err
 		return err
 	}
 	failed := &webpage.Failed{Err: err, Back: l.ReturnURL}
-	if w, werr := f.workspaceFor(ctx, l.Scope); werr == nil {
-		if b, berr := brand(ctx, w, l.Tenant); berr == nil {
-			failed.Brand = b
-		}
+	if b, berr := f.brandFor(ctx, l.Scope); berr == nil {
+		failed.Brand = b
 	}
 	return failed
 }

@@ -41,11 +41,7 @@ func (f *Function) choose(ctx context.Context, r *apigw.Request, fl *oauthflow.F
 	}
 	to, err := fl.Choose(ctx, oauthflow.Chosen{Token: token, Cookie: f.browser(r), Proof: fields[proofField], Place: fields[choiceField]})
 	if e := fault.From(err); err != nil && e.Code == fault.InvalidInput && e.Field == choiceField && wantsPage(r) {
-		w, err := f.workspaceFor(ctx, p.Link.Scope)
-		if err != nil {
-			return nil, err
-		}
-		b, err := brand(ctx, w, p.Link.Tenant)
+		b, err := f.brandFor(ctx, p.Link.Scope)
 		if err != nil {
 			return nil, err
 		}

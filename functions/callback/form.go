@@ -45,11 +45,7 @@ func (f *Function) submit(ctx context.Context, r *apigw.Request, fl *oauthflow.F
 	if len(done.Problems) == 0 {
 		return webpage.SeeOther(done.URL), nil
 	}
-	w, err := f.workspaceFor(ctx, p.Link.Scope)
-	if err != nil {
-		return nil, err
-	}
-	b, err := brand(ctx, w, p.Link.Tenant)
+	b, err := f.brandFor(ctx, p.Link.Scope)
 	if err != nil {
 		return nil, err
 	}

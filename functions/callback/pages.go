@@ -70,12 +70,14 @@ func brand(ctx context.Context, w workspace.Workspace, id tenant.ID) (webpage.Br
 	if err != nil {
 		return webpage.Brand{}, err
 	}
-	b := webpage.Brand{Name: t.Name, Accent: t.Accent}
-	if b.Name == "" {
-		b.Name = string(t.ID)
+	return workspace.Brand(ctx, w.DB, t)
+}
+
+// brandFor is brand under credentials for the scope.
+func (f *Function) brandFor(ctx context.Context, s tenant.Scope) (webpage.Brand, error) {
+	w, err := f.workspaceFor(ctx, s)
+	if err != nil {
+		return webpage.Brand{}, err
 	}
-	if t.HasLogo {
-		b.Logo, err = w.DB.Logo(ctx, id)
-	}
-	return b, err
+	return brand(ctx, w, s.Tenant)
 }

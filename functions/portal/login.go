@@ -115,13 +115,7 @@ func (f *Function) confirmLogin(ctx context.Context, r *apigw.Request, by authn.
 
 // person checks a confirmation. A login is a person's, so the tenant itself has none.
 func (f *Function) person(b mcpLoginBody, by authn.Caller) (who mcpauth.Person, err error) {
-	if who.Tenant, err = tenant.Parse("/tenant", b.Tenant); err != nil {
-		return who, err
-	}
-	if who.Principal, err = tenant.ParsePrincipal("/principal", b.Principal); err != nil {
-		return who, err
-	}
-	if err := by.MayTouch(who.Tenant); err != nil {
+	if who.Scope, err = scopeOf(b.Tenant, b.Principal, by); err != nil {
 		return who, err
 	}
 	if who.Principal == tenant.Org {

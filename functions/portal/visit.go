@@ -17,6 +17,7 @@ import (
 	"behalf.dev/behalf/shared/oauthflow"
 	"behalf.dev/behalf/shared/tenant"
 	"behalf.dev/behalf/shared/webpage"
+	"behalf.dev/behalf/shared/workspace"
 )
 
 // How long a link waits to be opened, and how long the visit behind it lasts.
@@ -39,15 +40,8 @@ func (f *Function) createLink(ctx context.Context, r *apigw.Request, by authn.Ca
 	if err := r.JSON(&b); err != nil {
 		return nil, err
 	}
-	var s tenant.Scope
-	var err error
-	if s.Tenant, err = tenant.Parse("/tenant", b.Tenant); err != nil {
-		return nil, err
-	}
-	if s.Principal, err = tenant.ParsePrincipal("/principal", b.Principal); err != nil {
-		return nil, err
-	}
-	if err := by.MayTouch(s.Tenant); err != nil {
+	s, err := scopeOf(b.Tenant, b.Principal, by)
+	if err != nil {
 		return nil, err
 	}
 	db, err := f.db(ctx, s)
@@ -217,14 +211,7 @@ func brand(ctx context.Context, db *dynamo.DB, id tenant.ID) (webpage.Brand, err
 	if err != nil {
 		return webpage.Brand{}, err
 	}
-	b := webpage.Brand{Name: t.Name, Accent: t.Accent}
-	if b.Name == "" {
-		b.Name = string(t.ID)
-	}
-	if t.HasLogo {
-		b.Logo, err = db.Logo(ctx, id)
-	}
-	return b, err
+	return workspace.Brand(ctx, db, t)
 }
 
 // guarded fails on a form that this visit did not show: the token is the visit's own, and browsers name the sender's site.
@@ -236,4 +223,15 @@ func (v room) guarded(r *apigw.Request, given string) error {
 		return fault.New(fault.Forbidden, "this form does not belong to this visit").With("reason", "form_expired")
 	}
 	return nil
+}
+
+// scopeOf is the person that a body names, if the caller may name people of that tenant.
+func scopeOf(tenantText, principalText string, by authn.Caller) (s tenant.Scope, err error) {
+	if s.Tenant, err = tenant.Parse("/tenant", tenantText); err != nil {
+		return s, err
+	}
+	if s.Principal, err = tenant.ParsePrincipal("/principal", principalText); err != nil {
+		return s, err
+	}
+	return s, by.MayTouch(s.Tenant)
 }
